@@ -1,0 +1,68 @@
+// What a device sends and what it is answered, over HTTPS and over a socket.
+import * as z from "zod";
+import { readingCode, readingProblem } from "./error.ts";
+import { METRICS_PER_REPORT_MAX } from "./limits.ts";
+import { deviceName, metricName } from "./name.ts";
+
+/** ISO 8601 date and time; without an offset it is UTC. */
+export const ISO_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?$/;
+
+/** One instant's values of one device. `at`: epoch ms on the device's clock, or ISO 8601; absent = arrival. */
+export const report = z.object({
+  at: z.union([z.number(), z.string().regex(ISO_INSTANT)]).optional(),
+  device: deviceName.optional(),
+  metrics: z
+    .record(metricName, z.number())
+    .refine((metrics) => Object.keys(metrics).length <= METRICS_PER_REPORT_MAX, {
+      error: `a report has at most ${METRICS_PER_REPORT_MAX} metrics`,
+    }),
+});
+export type Report = z.infer<typeof report>;
+
+/** The body of `POST /v1/telemetry` as JSON: one report or an array of them. NDJSON: one report a line. */
+export const telemetryBody = z.union([report, z.array(report)]);
+
+const count = z.number().int().nonnegative();
+
+/** The answer to `POST /v1/telemetry`, counted in readings; the six counts add up to the readings sent. */
+export const telemetryAnswer = z.object({
+  stored: count,
+  duplicate: count,
+  corrected: count,
+  late: count,
+  quarantined: count,
+  refused: count,
+  problems: z.array(readingProblem),
+});
+export type TelemetryAnswer = z.infer<typeof telemetryAnswer>;
+
+/** A frame a device sends on `GET /v1/connect`. `flush` asks for the commit of everything held. */
+export const deviceFrame = z.discriminatedUnion("type", [
+  report.extend({ type: z.literal("report"), seq: count }),
+  z.object({ type: z.literal("flush") }),
+]);
+export type DeviceFrame = z.infer<typeof deviceFrame>;
+
+/** A frame a device receives. `ack` is cumulative: everything up to and including `seq` has its verdict and is durable. */
+export const serverFrame = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("ack"),
+    seq: count,
+    stored: count,
+    duplicate: count,
+    corrected: count,
+    late: count,
+    quarantined: count,
+    refused: count,
+  }),
+  z.object({
+    type: z.literal("problem"),
+    seq: count.optional(),
+    index: count,
+    metric: z.string().optional(),
+    code: readingCode.or(z.enum(["unsupported_frame", "frame_too_large", "invalid_frame", "missing_seq"])),
+    message: z.string(),
+  }),
+  z.object({ type: z.literal("slow"), retryAfterMs: count }),
+]);
+export type ServerFrame = z.infer<typeof serverFrame>;
