@@ -29,3 +29,6 @@ export const POINTS_MAX = 50_000;
 
 /** Tenant, zone and device names: URL-safe, never empty, never a path. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** ISO 8601 date and time; without an offset it is UTC. */
+export const ISO_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?$/;

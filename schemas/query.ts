@@ -1,7 +1,7 @@
 // What an operator asks and what the API answers.
 import * as z from "zod";
 import { deviceName, metricName, zoneName } from "./name.ts";
-import { ISO_INSTANT } from "./reading.ts";
+import { ISO_INSTANT } from "./limits.ts";
 
 /** An instant in a query string: epoch ms or ISO 8601; parsed to epoch ms. */
 export const instant = z

@@ -1,11 +1,8 @@
 // What a device sends and what it is answered, over HTTPS and over a socket.
 import * as z from "zod";
 import { readingCode, readingProblem } from "./error.ts";
-import { METRICS_PER_REPORT_MAX } from "./limits.ts";
+import { ISO_INSTANT, METRICS_PER_REPORT_MAX } from "./limits.ts";
 import { deviceName, metricName } from "./name.ts";
-
-/** ISO 8601 date and time; without an offset it is UTC. */
-export const ISO_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?$/;
 
 /** One instant's values of one device. `at`: epoch ms on the device's clock, or ISO 8601; absent = arrival. */
 export const report = z.object({

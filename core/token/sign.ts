@@ -1,0 +1,26 @@
+// Claims → a signed token (JWT, HS256, RFC 7519).
+import { SignJWT } from "jose";
+import type { Role } from "../../schemas/token.ts";
+
+export interface TokenSubject {
+  tenant: string;
+  role: Role;
+  /** Required for role `device`, absent otherwise. */
+  device?: string;
+  ttlSeconds: number;
+}
+
+/**
+ * Signs a token that `verifyToken` accepts with the same secret from `nowMs` until `nowMs + ttlSeconds`.
+ * @example await signToken({ tenant: "demo", role: "device", device: "pump-1", ttlSeconds: 3600 }, secret, Date.now())
+ */
+export async function signToken(subject: TokenSubject, secret: string, nowMs: number): Promise<string> {
+  const { tenant, role, device, ttlSeconds } = subject;
+  const issuedAtSeconds = Math.floor(nowMs / 1000);
+  return await new SignJWT({ tenant, role, ...(device === undefined ? {} : { device }) })
+    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+    .setIssuer("telltale")
+    .setIssuedAt(issuedAtSeconds)
+    .setExpirationTime(issuedAtSeconds + ttlSeconds)
+    .sign(new TextEncoder().encode(secret));
+}
