@@ -1,15 +1,5 @@
 // Reports → one compact form that crosses an RPC, waits in a socket's attachment and is applied by the device object.
-
-/**
- * Reports of one device in the order they came. PERSISTED: in socket attachments, across deploys; add fields, never
- * change these. `rows` holds, per report: id, at (epoch ms), receivedAt (epoch ms), shape, then one value per name of
- * `shapes[shape]`. `id` is the caller's: the index in an HTTPS request, the `seq` on a socket.
- */
-export interface PackedReports {
-  names: string[];
-  shapes: number[][];
-  rows: Float64Array;
-}
+import type { PackedReports } from "../../schemas/message.ts";
 
 const HEAD = 4;
 const INITIAL_VALUES = 32;
@@ -39,6 +29,9 @@ export class ReportPacker {
     return this.#length * 8;
   }
 
+  /** How many readings the reports hold. */
+  readingCount = 0;
+
   get isEmpty(): boolean {
     return this.#length === 0;
   }
@@ -60,6 +53,7 @@ export class ReportPacker {
     rows[offset++] = shape;
     for (let i = 0; i < values.length; i++) rows[offset++] = values[i]!;
     this.#length = offset;
+    this.readingCount += values.length;
   }
 
   finish(): PackedReports {

@@ -1,0 +1,39 @@
+// One WebSocket frame of a device → a checked report, a flush, or what was wrong with it.
+import type { ServerFrame } from "../../schemas/reading.ts";
+import { FRAME_BYTES_MAX } from "../../schemas/limits.ts";
+import { type CheckedReport, checkReport } from "./check-report.ts";
+import { parseLenient } from "./parse-json.ts";
+
+export type ProblemFrame = Extract<ServerFrame, { type: "problem" }>;
+
+export type DecodedFrame =
+  | { type: "report"; seq: number; report: CheckedReport | undefined; refused: number; problems: ProblemFrame[] }
+  | { type: "flush" }
+  | { type: "invalid"; problem: ProblemFrame };
+
+/** Decodes a frame received at `nowMs`. Never throws. */
+export function decodeFrame(message: string | ArrayBuffer, nowMs: number): DecodedFrame {
+  if (typeof message !== "string") return invalid("unsupported_frame", "frames are JSON text; this one is binary");
+  if (message.length > FRAME_BYTES_MAX) {
+    return invalid("frame_too_large", `a frame has at most ${FRAME_BYTES_MAX} bytes; this one has ${message.length}`);
+  }
+  let value: unknown;
+  try {
+    value = parseLenient(message);
+  } catch (error) {
+    return invalid("malformed_json", `the frame is not JSON: ${(error as Error).message}`);
+  }
+  const { type, seq } = (value ?? {}) as { type?: unknown; seq?: unknown };
+  if (type === "flush") return { type };
+  if (type !== "report") return invalid("invalid_frame", 'a frame is {"type":"report","seq":…,"metrics":{…}} or {"type":"flush"}');
+  if (typeof seq !== "number" || !Number.isSafeInteger(seq) || seq < 0) {
+    return invalid("missing_seq", 'a report frame has a "seq", an integer from 0 that rises with each report');
+  }
+  const { report, refused, problems } = checkReport(value, 0, nowMs);
+  return { type, seq, report, refused, problems: problems.map((problem) => ({ type: "problem", seq, ...problem })) };
+}
+
+const invalid = (code: ProblemFrame["code"], message: string): DecodedFrame => ({
+  type: "invalid",
+  problem: { type: "problem", index: 0, code, message },
+});

@@ -1,0 +1,42 @@
+// What has left for storage and was not confirmed: what is sent again, and when the object must wake for it.
+import { type SealTiming, sealDueAt } from "./seal.ts";
+import type { DeviceState, Pending } from "./state.ts";
+
+/** The longest distance between two sendings of the same block. */
+const RESEND_MS_MAX = 6 * 3_600_000;
+/** How many blocks one commit or alarm sends again, oldest first: a queue that was away is not flooded when it is back. */
+export const RESEND_AT_ONCE = 20;
+
+/** Takes the pending blocks whose time has come, oldest first, and notes them as sent again at `nowMs`. */
+export function takeOverdue(state: DeviceState, nowMs: number, timing: SealTiming): Pending[] {
+  const overdue = state.outbox
+    .filter(({ resendAt }) => resendAt <= nowMs)
+    .sort((a, b) => a.startMs - b.startMs)
+    .slice(0, RESEND_AT_ONCE);
+  for (const pending of overdue) {
+    pending.resendAt = nowMs + Math.min(RESEND_MS_MAX, timing.resendMs * 2 ** pending.attempts);
+    pending.attempts += 1;
+  }
+  return overdue;
+}
+
+/** Notes that storage has these revisions; a block sealed again meanwhile stays pending. Gives how many it took off. */
+export function confirm(state: DeviceState, stored: readonly { startMs: number; revision: number }[]): number {
+  const before = state.outbox.length;
+  state.outbox = state.outbox.filter(
+    (pending) => !stored.some((s) => s.startMs === pending.startMs && s.revision >= pending.revision),
+  );
+  return before - state.outbox.length;
+}
+
+/**
+ * When the object must be woken: for the first block due to be sealed and, `outboxSlackMs` after its time, for a pending
+ * block. With slack of more than a bucket a reporting device has one alarm a bucket; its commits see to the outbox.
+ */
+export function nextAlarmAt(state: DeviceState, timing: SealTiming, outboxSlackMs: number): number | null {
+  const dues = [
+    ...state.open.map((open) => sealDueAt(open, state.device, timing)),
+    ...state.outbox.map(({ resendAt }) => resendAt + outboxSlackMs),
+  ];
+  return dues.length === 0 ? null : Math.min(...dues);
+}

@@ -1,0 +1,48 @@
+// Where sealed blocks rest: which slot the next takes, and which slot holds an instant.
+
+/** One slot of the ring: the span of its block, and how large it is. */
+export interface RingEntry {
+  slot: number;
+  startMs: number;
+  endMs: number;
+  revision: number;
+  bytes: number;
+}
+
+/** What the device object lets `core` see of its ring table; a `Map` is a full test double. */
+export interface Ring {
+  /** Every slot in use, in any order. */
+  entries(): readonly RingEntry[];
+  /** The block of a slot in use. */
+  read(slot: number): Uint8Array;
+}
+
+/** Blocks past the horizon are kept while they cost little: more answers come hot, and a repeated recording is known again. */
+export const RING_KEEP_BYTES = 512 * 1024;
+export const RING_KEEP_SLOTS = 1_500;
+
+/** The slot that holds `at`, or undefined. */
+export const entryAt = (ring: Ring, at: number) =>
+  ring.entries().find((entry) => entry.startMs <= at && at < entry.endMs);
+
+/**
+ * The slot a newly sealed block takes, and the entry it overwrites, if any: the oldest, when that is past the horizon
+ * and the ring is large. Slots in `inUse` (unconfirmed, or open again) are never given up.
+ */
+export function chooseSlot(
+  entries: readonly RingEntry[],
+  horizonStartMs: number,
+  inUse: ReadonlySet<number>,
+): { slot: number; evicted: RingEntry | undefined } {
+  let next = 0;
+  let bytes = 0;
+  let oldest: RingEntry | undefined;
+  for (const entry of entries) {
+    next = Math.max(next, entry.slot + 1);
+    bytes += entry.bytes;
+    if (!inUse.has(entry.slot) && (oldest === undefined || entry.endMs < oldest.endMs)) oldest = entry;
+  }
+  const large = bytes > RING_KEEP_BYTES || entries.length >= RING_KEEP_SLOTS;
+  if (oldest !== undefined && large && oldest.endMs <= horizonStartMs) return { slot: oldest.slot, evicted: oldest };
+  return { slot: next, evicted: undefined };
+}

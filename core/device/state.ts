@@ -1,0 +1,132 @@
+// What a device object remembers ↔ the bytes of its one row.
+import type { LatestReading } from "../../schemas/live.ts";
+import type { TenantSettings } from "../../schemas/tenant.ts";
+import { type BlockMark, OpenBlock } from "./open-block.ts";
+
+/** A sealed block on its way to storage, until the consumer says it is there. */
+export interface Pending {
+  startMs: number;
+  slot: number;
+  revision: number;
+  /** When it is sent again unless confirmed before, epoch ms. */
+  resendAt: number;
+  attempts: number;
+}
+
+/** What an operator said of the device; the object keeps what a watcher is shown. */
+export interface Profile {
+  zone: string;
+  name: string | null;
+  model: string | null;
+}
+
+/** PERSISTED as JSON at the head of the row: new fields need a default in `decodeState`, none changes meaning. */
+interface StateHeader {
+  version: 1;
+  tenant: string;
+  device: string;
+  profile: Profile;
+  settings: TenantSettings;
+  /** When the settings were last asked of the tenant's object. */
+  settingsAt: number;
+  /** Newest `at` ever taken: the watermark's head. */
+  newestAt: number;
+  /** End of the newest span ever sealed: a bucket at or after it is in no ring slot. */
+  sealedThroughMs: number;
+  /** End of the newest span the ring gave up: nothing before it can be told from a duplicate, so it is refused. */
+  evictedThroughMs: number;
+  lastReceivedAt: number | null;
+  firstReceivedAt: number | null;
+  /** Readings by verdict, in the order of VERDICTS, since the device's first report. */
+  counts: number[];
+  commits: number;
+  outbox: Pending[];
+  /** When the pending alarm fires, on this object's clock; null: none. */
+  alarmAt: number | null;
+  /** Difference of this object's clock to the wall clock; 0 unless a local run sets the time. */
+  clockOffsetMs: number;
+  /** The registry knows the device, and this zone's object counts it a member. */
+  registered: boolean;
+  joinedZone: string | null;
+}
+
+export interface DeviceState extends StateHeader {
+  open: OpenBlock[];
+  latest: Map<string, LatestReading>;
+}
+
+interface PersistedHeader extends StateHeader {
+  latest: Record<string, [at: number, value: number, receivedAt: number]>;
+  open: (BlockMark & { bytes: number })[];
+}
+
+/** The state of a device that never reported. */
+export function newState(tenant: string, device: string, settings: TenantSettings, nowMs: number): DeviceState {
+  return {
+    version: 1,
+    tenant,
+    device,
+    profile: { zone: DEFAULT_ZONE, name: null, model: null },
+    settings,
+    settingsAt: nowMs,
+    newestAt: 0,
+    sealedThroughMs: 0,
+    evictedThroughMs: 0,
+    lastReceivedAt: null,
+    firstReceivedAt: null,
+    counts: [0, 0, 0, 0, 0, 0],
+    commits: 0,
+    outbox: [],
+    alarmAt: null,
+    clockOffsetMs: 0,
+    registered: false,
+    joinedZone: null,
+    open: [],
+    latest: new Map(),
+  };
+}
+
+/** Where a device is until an operator says otherwise. */
+export const DEFAULT_ZONE = "default";
+
+const HEADER_LENGTH_BYTES = 4;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The row: header length (u32 LE), header (JSON), then the bytes of the open blocks one after another. */
+export function encodeState(state: DeviceState): Uint8Array {
+  const blocks = state.open.map((open) => open.bytes());
+  const latest: PersistedHeader["latest"] = Object.create(null);
+  for (const [metric, { at, value, receivedAt }] of state.latest) latest[metric] = [at, value, receivedAt];
+  const header: PersistedHeader = {
+    ...state,
+    latest,
+    open: state.open.map(({ mark }, i) => ({ ...mark, bytes: blocks[i]!.length })),
+  };
+  const head = encoder.encode(JSON.stringify(header));
+  const row = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, HEADER_LENGTH_BYTES + head.length));
+  new DataView(row.buffer).setUint32(0, head.length, true);
+  row.set(head, HEADER_LENGTH_BYTES);
+  let offset = HEADER_LENGTH_BYTES + head.length;
+  for (const block of blocks) {
+    row.set(block, offset);
+    offset += block.length;
+  }
+  return row;
+}
+
+/** The inverse of `encodeState`. Blocks are decoded when first needed. */
+export function decodeState(row: Uint8Array): DeviceState {
+  const headBytes = new DataView(row.buffer, row.byteOffset).getUint32(0, true);
+  let offset = HEADER_LENGTH_BYTES + headBytes;
+  const header = JSON.parse(decoder.decode(row.subarray(HEADER_LENGTH_BYTES, offset))) as PersistedHeader;
+  const open = header.open.map(({ bytes, ...mark }) => {
+    const block = new OpenBlock(mark, row.subarray(offset, offset + bytes));
+    offset += bytes;
+    return block;
+  });
+  const latest = new Map(
+    Object.entries(header.latest).map(([metric, [at, value, receivedAt]]) => [metric, { at, value, receivedAt }]),
+  );
+  return { ...header, open, latest };
+}

@@ -1,0 +1,13 @@
+// Where windows begin and when they are closed.
+
+/** Length of a bucket: one open block, one rollup row, one ring slot a device and bucket. */
+export const BUCKET_MS = 3_600_000;
+
+/** A window is closed when the watermark reaches its end; the watermark trails the newest reading by this. */
+export const ALLOWED_LATENESS_MS = 60_000;
+
+/** The start of the window of `lengthMs` that holds `at`: windows are half-open and aligned to the epoch. */
+export const alignDown = (at: number, lengthMs: number) => Math.floor(at / lengthMs) * lengthMs;
+
+/** A reading is late when its bucket had closed before it came: the bucket's end ≤ newest `at` so far − allowed lateness. */
+export const isLate = (at: number, newestAt: number) => alignDown(at, BUCKET_MS) + BUCKET_MS <= newestAt - ALLOWED_LATENESS_MS;

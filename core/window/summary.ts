@@ -1,0 +1,74 @@
+// Readings of one metric → what is kept of them in a window; summaries merge, in any grouping, to the same figures.
+import { addTo, type Pair, product } from "./double-double.ts";
+
+/** What is kept of a metric in a window. `sum` and `squares` are pairs so that merging is associative to the last digit. */
+export interface Summary {
+  count: number;
+  min: number;
+  max: number;
+  sum: Pair;
+  squares: Pair;
+  /** The earliest reading by the device's clock, and the latest. */
+  first: number;
+  firstAt: number;
+  last: number;
+  lastAt: number;
+}
+
+/** The summary of readings `[start, end)` of a column; `start < end`. */
+export function summarise(at: readonly number[], value: readonly number[], start = 0, end = at.length): Summary {
+  let min = value[start]!;
+  let max = min;
+  let sum: Pair = { high: 0, low: 0 };
+  let squares: Pair = { high: 0, low: 0 };
+  for (let i = start; i < end; i++) {
+    const reading = value[i]!;
+    if (reading < min) min = reading;
+    if (reading > max) max = reading;
+    sum = addTo(sum, reading);
+    const squared = product(reading, reading);
+    squares = addTo(squares, squared.high, squared.low);
+  }
+  return {
+    count: end - start,
+    min,
+    max,
+    sum,
+    squares,
+    first: value[start]!,
+    firstAt: at[start]!,
+    last: value[end - 1]!,
+    lastAt: at[end - 1]!,
+  };
+}
+
+/** The summary of both windows' readings; associative and commutative as long as the readings are disjoint. */
+export function merge(a: Summary, b: Summary): Summary {
+  const [earlier, later] = a.firstAt <= b.firstAt ? [a, b] : [b, a];
+  const [, latest] = a.lastAt <= b.lastAt ? [a, b] : [b, a];
+  return {
+    count: a.count + b.count,
+    min: Math.min(a.min, b.min),
+    max: Math.max(a.max, b.max),
+    sum: addTo(earlier.sum, later.sum.high, later.sum.low),
+    squares: addTo(earlier.squares, later.squares.high, later.squares.low),
+    first: earlier.first,
+    firstAt: earlier.firstAt,
+    last: latest.last,
+    lastAt: latest.lastAt,
+  };
+}
+
+export const meanOf = (summary: Summary) => summary.sum.high / summary.count;
+
+/** Population standard deviation, as √(n Σx² − (Σx)²) / n: the difference is taken in pairs, so a high mean costs no digits. */
+export function stddevOf({ count, sum, squares }: Summary): number {
+  const scaled = product(count, squares.high);
+  const squared = product(sum.high, sum.high);
+  const difference = addTo(
+    { high: scaled.high, low: scaled.low + count * squares.low },
+    -squared.high,
+    -(squared.low + 2 * sum.high * sum.low),
+  );
+  return Math.sqrt(Math.max(0, difference.high)) / count;
+}
