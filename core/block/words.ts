@@ -1,0 +1,40 @@
+// float64 ↔ two integers: the high word in an order that follows the number line, and the low word.
+// The mode for full-precision doubles: neighbours share sign, exponent and some of the mantissa, which deltas of the
+// high words drop; the low words of float32-born values are multiples of 2^29, which the stride drops.
+import { BlockError } from "./block.ts";
+
+const view = new DataView(new ArrayBuffer(8));
+
+/** Fills `highs` (int32, rising as the values rise) and `lows` (uint32). Throws `not_finite`. */
+export function splitWords(values: readonly number[], highs: Float64Array, lows: Float64Array): void {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value - value !== 0) throw notFinite(value, i);
+    view.setFloat64(0, value);
+    const high = view.getInt32(0);
+    highs[i] = high < 0 ? high ^ 0x7fffffff : high;
+    lows[i] = view.getUint32(4);
+  }
+}
+
+/** The inverse: replaces `highs` by the values. Throws `corrupt` where the words are no finite float64. */
+export function joinWords(highs: Float64Array, lows: Float64Array, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const high = highs[i]!;
+    const low = lows[i]!;
+    view.setInt32(0, high < 0 ? high ^ 0x7fffffff : high);
+    view.setUint32(4, low);
+    const value = view.getFloat64(0);
+    if ((high | 0) !== high || low >>> 0 !== low || value - value !== 0) {
+      throw new BlockError("corrupt", `words ${high} and ${low} are no finite float64`);
+    }
+    highs[i] = value;
+  }
+}
+
+export function notFinite(value: number, index: number): BlockError {
+  return new BlockError(
+    "not_finite",
+    `value ${index} of a column is ${value}: only finite numbers can be stored`,
+  );
+}
