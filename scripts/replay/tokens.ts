@@ -8,8 +8,8 @@ export interface Tokens {
   admin(): Promise<string | undefined>;
 }
 
-/** Long enough for a recording played at its own pace overnight. */
-const TTL_SECONDS = 7 * 86_400;
+/** Outlives whatever runs on it; these tokens never leave the process. */
+const TTL_SECONDS = 365 * 86_400;
 
 /** Signs tokens for `tenant`; each is made once. */
 export function signedTokens(secret: string, tenant: string, nowMs: number): Tokens {
