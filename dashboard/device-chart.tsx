@@ -1,0 +1,151 @@
+// The chart of a device: history is read, then it moves as readings arrive.
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Resolution } from "../schemas/query.ts";
+import { ChartReadout } from "./chart-readout.tsx";
+import { useApi } from "./context.ts";
+import { loadHistory } from "./history.ts";
+import { HistorySources } from "./history-sources.tsx";
+import { Failure } from "./notices.tsx";
+import { Plot } from "./plot.ts";
+import { type ChartRange, moveEveryMs, rereadEveryMs, viewOf } from "./range.ts";
+import { onTheme } from "./theme.ts";
+import { appendReading, type Track } from "./track.ts";
+import { useAnswer } from "./use-answer.ts";
+import type { ZoneWatch } from "./zone-watch.ts";
+
+interface DeviceChartProps {
+  watch: ZoneWatch;
+  device: string;
+  metrics: readonly string[];
+  range: ChartRange;
+  resolution: Resolution;
+}
+
+export function DeviceChart({ watch, device, metrics, range, resolution }: DeviceChartProps) {
+  const api = useApi();
+  const view = () => viewOf(range.spanMs, watch.now(), newestAt(watch, device, metrics));
+  const key = metrics.length === 0 ? null : JSON.stringify([device, metrics, range.id, resolution]);
+  const { answer, error, isLoading, reload } = useAnswer(
+    key,
+    (signal) => {
+      const { startMs, endMs } = view();
+      return loadHistory(api, { device, metrics, startMs, endMs: endMs + 1, resolution }, signal);
+    },
+    rereadEveryMs(range.spanMs),
+  );
+  const tracks = answer?.tracks ?? null;
+  const { host, plot, cursorAtMs } = usePlot(view);
+
+  useReloadAfterLoss(watch, reload);
+  useLiveReadings(watch, device, tracks, plot);
+  useEffect(() => {
+    const timer = setInterval(() => plot.current?.drawSoon(), moveEveryMs(range.spanMs));
+    plot.current?.drawSoon();
+    return () => clearInterval(timer);
+  }, [plot, range]);
+
+  return (
+    <section class="chart-card" aria-label={`History of ${metrics.join(" and ")}`}>
+      <ChartReadout watch={watch} device={device} metrics={metrics} tracks={tracks} atMs={cursorAtMs} />
+      <div class="chart-frame">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys move the cursor along the line */}
+        <div
+          class="chart"
+          data-testid="chart"
+          data-points="0"
+          ref={host}
+          role="img"
+          aria-label={`${metrics.join(" and ")}, the last ${range.label}. Arrow keys read the points.`}
+          tabIndex={0}
+          onKeyDown={(event) => moveCursor(plot.current, event)}
+          onBlur={() => plot.current?.clearCursor()}
+        />
+        <ChartNote isLoading={isLoading} tracks={tracks} />
+      </div>
+      {error && <Failure error={error} onRetry={reload} />}
+      <HistorySources sources={answer?.sources ?? []} />
+    </section>
+  );
+}
+
+function ChartNote({ isLoading, tracks }: { isLoading: boolean; tracks: Track[] | null }) {
+  if (tracks === null) return <p class="chart-note">{isLoading ? "Reading history…" : ""}</p>;
+  if (tracks.every(({ pointCount }) => pointCount === 0))
+    return <p class="chart-note">No readings in this range.</p>;
+  return null;
+}
+
+/** The plot lives as long as its host element; `view` may change, the plot asks the newest. */
+function usePlot(view: () => { startMs: number; endMs: number }) {
+  const host = useRef<HTMLDivElement>(null);
+  const plot = useRef<Plot | null>(null);
+  const newestView = useRef(view);
+  newestView.current = view;
+  const [cursorAtMs, setCursorAtMs] = useState<number | null>(null);
+  useEffect(() => {
+    const made = new Plot(host.current!, () => newestView.current(), setCursorAtMs);
+    plot.current = made;
+    const offTheme = onTheme(() => made.rebuild());
+    return () => {
+      offTheme();
+      made.destroy();
+    };
+  }, []);
+  return { host, plot, cursorAtMs };
+}
+
+/** Puts each reading on the track it belongs to: those seen while history was on its way, then those that arrive. */
+function useLiveReadings(
+  watch: ZoneWatch,
+  device: string,
+  tracks: Track[] | null,
+  plot: { current: Plot | null },
+): void {
+  const [, setHasPoints] = useState(false);
+  useEffect(() => {
+    for (const track of tracks ?? []) {
+      const seen = watch.trail(device, track.metric);
+      for (const [index, at] of seen?.at.entries() ?? []) appendReading(track, at, seen!.values[index]!);
+    }
+    plot.current?.setTracks(tracks ?? []);
+    const tellPoints = () => setHasPoints(tracks?.some(({ pointCount }) => pointCount > 0) ?? false);
+    tellPoints();
+    return watch.onChange(({ readings }) => {
+      let hasMoved = false;
+      for (const { device: from, metric, reading } of readings) {
+        const track = from === device ? tracks?.find((candidate) => candidate.metric === metric) : undefined;
+        if (track && appendReading(track, reading.at, reading.value)) hasMoved = true;
+      }
+      if (!hasMoved) return;
+      plot.current?.drawSoon();
+      tellPoints();
+    });
+  }, [watch, device, tracks, plot]);
+}
+
+/** What happened while the stream was away is in the history. */
+function useReloadAfterLoss(watch: ZoneWatch, reload: () => void): void {
+  useEffect(() => {
+    let wasLost = false;
+    return watch.onConnection(() => {
+      if (watch.connection === "live" && wasLost) reload();
+      wasLost = watch.connection === "reconnecting" || watch.connection === "paused";
+    });
+  }, [watch, reload]);
+}
+
+function newestAt(watch: ZoneWatch, device: string, metrics: readonly string[]): number | null {
+  const seen = watch.row(device)?.metrics ?? {};
+  const instants = metrics.map((metric) => seen[metric]?.at ?? 0);
+  return instants.length === 0 ? null : Math.max(...instants);
+}
+
+const STEPS: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
+
+function moveCursor(plot: Plot | null, event: KeyboardEvent): void {
+  const step = STEPS[event.key];
+  if (event.key === "Escape") plot?.clearCursor();
+  else if (step !== undefined) plot?.stepCursor(step);
+  else return;
+  event.preventDefault();
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { deviceLink, parseRoute, tokenInFragment, zoneLink } from "./route.ts";
+
+describe("parseRoute", () => {
+  it.each([
+    ["", { page: "fleet" }],
+    ["#/", { page: "fleet" }],
+    ["#/nowhere/x", { page: "fleet" }],
+    ["#/zones/", { page: "fleet" }],
+    ["#/zones/%", { page: "fleet" }],
+    ["#/zones/hall-2", { page: "zone", zone: "hall-2" }],
+    ["#/devices/pump:1", { page: "device", device: "pump:1", metrics: [], range: null }],
+    [
+      "#/devices/p?metric=a&metric=b%26c&range=6h",
+      { page: "device", device: "p", metrics: ["a", "b&c"], range: "6h" },
+    ],
+  ])("%s", (fragment, route) => {
+    expect(parseRoute(fragment)).toEqual(route);
+  });
+
+  it("reads back what the links write", () => {
+    expect(parseRoute(zoneLink("a:b.c"))).toEqual({ page: "zone", zone: "a:b.c" });
+    const view = { metrics: ["PM2.5", "a,b=c d"], range: "7d" };
+    expect(parseRoute(deviceLink("x", view))).toEqual({ page: "device", device: "x", ...view });
+  });
+});
+
+describe("tokenInFragment", () => {
+  it.each([
+    ["#token=abc.def-_1", "abc.def-_1"],
+    ["#/token=abc", "abc"],
+    ["#/zones/x", null],
+    ["#token=", null],
+    ["", null],
+  ])("%s", (fragment, token) => {
+    expect(tokenInFragment(fragment)).toBe(token);
+  });
+});

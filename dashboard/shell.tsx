@@ -1,0 +1,116 @@
+// The frame of every page: where am I, is it live, light or dark.
+import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import { useApi, useChanges } from "./context.ts";
+import { fleetLink } from "./route.ts";
+import { currentTheme, onTheme, turnTheme } from "./theme.ts";
+import type { StreamState } from "./zone-stream.ts";
+import type { ZoneWatch } from "./zone-watch.ts";
+
+export interface Crumb {
+  label: string;
+  href?: string;
+}
+
+interface ShellProps {
+  crumbs: Crumb[];
+  watch?: ZoneWatch;
+  children: ComponentChildren;
+}
+
+export function Shell({ crumbs, watch, children }: ShellProps) {
+  const title = crumbs.map(({ label }) => label).reverse();
+  useEffect(() => {
+    document.title = [...title, "Telltale"].join(" · ");
+  }, [title.join("\n")]);
+  return (
+    <>
+      <header class="bar">
+        <a class="brand" href={fleetLink()} aria-label="Telltale: the fleet">
+          <img src="/favicon.svg" alt="" width="22" height="22" />
+          <span>Telltale</span>
+        </a>
+        <nav class="crumbs" aria-label="Where you are">
+          {crumbs.map(({ label, href }) =>
+            href ? (
+              <a key={label} href={href}>
+                {label}
+              </a>
+            ) : (
+              <span key={label} aria-current="page">
+                {label}
+              </span>
+            ),
+          )}
+        </nav>
+        {watch && <ConnectionState watch={watch} />}
+        <ThemeButton />
+        <SignOutButton />
+      </header>
+      <main>{children}</main>
+    </>
+  );
+}
+
+const STATE_TEXT: Record<StreamState, string> = {
+  connecting: "connecting…",
+  live: "live",
+  reconnecting: "reconnecting…",
+  paused: "paused",
+};
+
+function ConnectionState({ watch }: { watch: ZoneWatch }) {
+  useChanges((listener) => watch.onConnection(listener), watch);
+  return (
+    <span class="connection" data-testid="connection-state" data-state={watch.connection} role="status">
+      <i class="lamp" aria-hidden="true" />
+      {STATE_TEXT[watch.connection]}
+    </span>
+  );
+}
+
+const THEME_TEXT = { auto: "Auto", light: "Light", dark: "Dark" };
+
+function ThemeButton() {
+  useChanges(onTheme, null);
+  const theme = THEME_TEXT[currentTheme()];
+  return (
+    <button
+      type="button"
+      class="quiet-button theme"
+      data-testid="theme"
+      onClick={turnTheme}
+      aria-label={`Colours: ${theme}. Change`}
+    >
+      <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+        <circle cx="8" cy="8" r="6.25" fill="none" stroke="currentColor" stroke-width="1.5" />
+        <path d="M8 1.75a6.25 6.25 0 0 1 0 12.5z" fill="currentColor" />
+      </svg>
+      <span>{theme}</span>
+    </button>
+  );
+}
+
+function SignOutButton() {
+  const { session } = useApi();
+  return (
+    <button
+      type="button"
+      class="quiet-button sign-out"
+      onClick={() => session.signOut()}
+      aria-label="Sign out"
+    >
+      <svg
+        viewBox="0 0 16 16"
+        width="14"
+        height="14"
+        aria-hidden="true"
+        fill="none"
+        stroke="currentColor"
+        stroke-width="1.5"
+      >
+        <path d="M6.5 2.5h-4v11h4M6 8h8M11 5l3 3-3 3" />
+      </svg>
+    </button>
+  );
+}

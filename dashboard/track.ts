@@ -1,0 +1,149 @@
+// One metric's line on the chart: fetched history, then live readings added at its end and old ones dropped at its start.
+// Columns are changed in place: a range holds up to 50,000 points and moves every second.
+import type { HistoryAnswer, RawPoint, WindowPoint } from "../schemas/query.ts";
+
+/** The window still being filled, so a live reading can move its mean, min and max. */
+interface OpenWindow {
+  startMs: number;
+  endMs: number;
+  count: number;
+  sum: number;
+}
+
+export interface Track {
+  readonly metric: string;
+  /** 0: each point is a reading; else the width of its windows. */
+  readonly windowMs: number;
+  /** Where points stand on the time axis, ascending; a null in every other column breaks the line there. */
+  readonly at: number[];
+  readonly value: (number | null)[];
+  readonly low: (number | null)[];
+  readonly high: (number | null)[];
+  /** Points drawn: the columns' length without the breaks. */
+  pointCount: number;
+  /** Readings before this instant are in the points already. */
+  knownUntilMs: number;
+  open: OpenWindow | null;
+}
+
+const WINDOW_MS = { raw: 0, "1m": 60_000, "5m": 300_000, "1h": 3_600_000, "1d": 86_400_000 } as const;
+/** Raw readings further apart than this many usual steps were interrupted. */
+const BREAK_STEPS = 5;
+/** Raw readings closer than this are never torn apart, however irregular the device. */
+const BREAK_MS_MIN = 60_000;
+
+/** `toMs`: the end of the range that was asked for. */
+export function trackOf(answer: HistoryAnswer, toMs: number): Track {
+  const windowMs = WINDOW_MS[answer.resolution];
+  const track: Track = {
+    metric: answer.metric,
+    windowMs,
+    at: [],
+    value: [],
+    low: [],
+    high: [],
+    pointCount: 0,
+    knownUntilMs: toMs,
+    open: null,
+  };
+  if (windowMs === 0) addRaw(track, answer.points as RawPoint[]);
+  else addWindows(track, answer.points as WindowPoint[], toMs);
+  return track;
+}
+
+/** Adds a live reading; false if it is in the points already or too old to be placed at the end. */
+export function appendReading(track: Track, atMs: number, value: number): boolean {
+  if (track.windowMs === 0) return appendRaw(track, atMs, value);
+  if (atMs < track.knownUntilMs) return false;
+  track.knownUntilMs = atMs + 1;
+  const { open } = track;
+  if (open && atMs < open.endMs) {
+    widen(track, open, atMs, value);
+    return true;
+  }
+  const startMs = Math.floor(atMs / track.windowMs) * track.windowMs;
+  if (open && startMs > open.endMs) breakLine(track, open.endMs);
+  track.open = { startMs, endMs: startMs + track.windowMs, count: 1, sum: value };
+  addPoint(track, (startMs + atMs) / 2, value, value, value);
+  return true;
+}
+
+/** Drops what lies before the view. */
+export function dropBefore(track: Track, startMs: number): void {
+  let cut = 0;
+  while (cut < track.at.length && track.at[cut]! < startMs) {
+    if (track.value[cut] !== null) track.pointCount--;
+    cut++;
+  }
+  if (cut === 0) return;
+  for (const column of [track.at, track.value, track.low, track.high]) column.splice(0, cut);
+}
+
+function appendRaw(track: Track, atMs: number, value: number): boolean {
+  const lastAt = track.at.at(-1);
+  if (lastAt !== undefined && atMs <= lastAt) {
+    if (atMs < lastAt || track.value.at(-1) === value) return false;
+    track.value[track.value.length - 1] = value;
+    return true;
+  }
+  if (lastAt !== undefined && atMs - lastAt > breakMsOf(track.at)) breakLine(track, lastAt + 1);
+  addPoint(track, atMs, value, null, null);
+  return true;
+}
+
+function widen(track: Track, open: OpenWindow, atMs: number, value: number): void {
+  const index = track.at.length - 1;
+  open.count++;
+  open.sum += value;
+  track.at[index] = Math.max(track.at[index]!, (open.startMs + atMs) / 2);
+  track.value[index] = open.sum / open.count;
+  track.low[index] = Math.min(track.low[index] ?? value, value);
+  track.high[index] = Math.max(track.high[index] ?? value, value);
+}
+
+function addRaw(track: Track, points: readonly RawPoint[]): void {
+  const breakMs = breakMsOf(points.map((point) => point.at));
+  let lastAt: number | null = null;
+  for (const { at, value } of points) {
+    if (lastAt !== null && at - lastAt > breakMs) breakLine(track, lastAt + 1);
+    addPoint(track, at, value, null, null);
+    lastAt = at;
+  }
+}
+
+/** A window stands at the middle of the part of it that has happened. */
+function addWindows(track: Track, points: readonly WindowPoint[], toMs: number): void {
+  let lastEndMs: number | null = null;
+  for (const { startMs, endMs, mean, min, max } of points) {
+    if (lastEndMs !== null && startMs > lastEndMs) breakLine(track, (lastEndMs + startMs) / 2);
+    addPoint(track, (startMs + Math.max(startMs, Math.min(endMs, toMs))) / 2, mean, min, max);
+    lastEndMs = endMs;
+  }
+  const last = points.at(-1);
+  if (last) track.open = { startMs: last.startMs, endMs: last.endMs, count: last.count, sum: last.sum };
+}
+
+function addPoint(track: Track, at: number, value: number, low: number | null, high: number | null): void {
+  track.at.push(at);
+  track.value.push(value);
+  track.low.push(low);
+  track.high.push(high);
+  track.pointCount++;
+}
+
+function breakLine(track: Track, at: number): void {
+  track.at.push(at);
+  track.value.push(null);
+  track.low.push(null);
+  track.high.push(null);
+}
+
+/** The usual step is the median of the last steps: a device that reports every hour has no gaps an hour wide. */
+function breakMsOf(at: readonly number[]): number {
+  const steps: number[] = [];
+  for (let index = Math.max(1, at.length - 200); index < at.length; index++)
+    steps.push(at[index]! - at[index - 1]!);
+  if (steps.length === 0) return Number.POSITIVE_INFINITY;
+  steps.sort((a, b) => a - b);
+  return Math.max(BREAK_MS_MIN, BREAK_STEPS * steps[steps.length >> 1]!);
+}
