@@ -3,9 +3,17 @@ import { BlockError } from "./block.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { POWERS_OF_TEN } from "./decimals.ts";
 import { decodeIntegers } from "./decode-integers.ts";
-import { EXPONENT_MASK, MAX_EXPONENT, VALUES_EXCEPTIONS, VALUES_FLOAT32, VALUES_WORDS } from "./format.ts";
+import {
+  EXPONENT_MASK,
+  EXPONENT_WORDS,
+  MAX_EXPONENT,
+  MAX_NUDGE,
+  VALUES_EXCEPTIONS,
+  VALUES_FLOAT32,
+  VALUES_NUDGED,
+} from "./format.ts";
 import { float64Scratch } from "./scratch.ts";
-import { joinWords } from "./words.ts";
+import { floatAtDistance, joinWords } from "./words.ts";
 
 const firstIntegers = float64Scratch();
 const secondIntegers = float64Scratch();
@@ -13,24 +21,39 @@ const secondIntegers = float64Scratch();
 /** Reads `count` ≥ 1 values into a new array. Fails with `truncated` or `corrupt`. */
 export function decodeValues(reader: ByteReader, count: number): number[] {
   const mode = reader.byte();
-  const integers = firstIntegers(count);
-  decodeIntegers(reader, integers, count);
-  if (mode === VALUES_WORDS) {
-    const lows = secondIntegers(count);
-    decodeIntegers(reader, lows, count);
-    joinWords(integers, lows, count);
-    return toArray(integers, count);
-  }
   const exponent = mode & EXPONENT_MASK;
-  if ((mode & VALUES_WORDS) !== 0 || exponent > MAX_EXPONENT) {
+  if (exponent > MAX_EXPONENT && mode !== EXPONENT_WORDS) {
     throw new BlockError("corrupt", `value mode ${mode} is not assigned`);
   }
+  const numbers = firstIntegers(count);
+  decodeIntegers(reader, numbers, count);
+  if (mode === EXPONENT_WORDS) {
+    const lows = secondIntegers(count);
+    decodeIntegers(reader, lows, count);
+    joinWords(numbers, lows, count);
+    return toArray(numbers, count);
+  }
   const power = POWERS_OF_TEN[exponent]!;
-  if (mode & VALUES_FLOAT32) for (let i = 0; i < count; i++) integers[i] = Math.fround(integers[i]! / power);
-  else if (exponent > 0) for (let i = 0; i < count; i++) integers[i] = integers[i]! / power;
-  const values = toArray(integers, count);
+  if (mode & VALUES_FLOAT32) for (let i = 0; i < count; i++) numbers[i] = Math.fround(numbers[i]! / power);
+  else if (exponent > 0) for (let i = 0; i < count; i++) numbers[i] = numbers[i]! / power;
+  if (mode & VALUES_NUDGED) decodeNudges(reader, numbers, count);
+  const values = toArray(numbers, count);
   if (mode & VALUES_EXCEPTIONS) decodeExceptions(reader, values);
   return values;
+}
+
+function decodeNudges(reader: ByteReader, numbers: Float64Array, count: number): void {
+  const nudges = secondIntegers(count);
+  decodeIntegers(reader, nudges, count);
+  for (let i = 0; i < count; i++) {
+    const nudge = nudges[i]!;
+    if (nudge === 0) continue;
+    const value = floatAtDistance(numbers[i]!, nudge);
+    if (Math.abs(nudge) > MAX_NUDGE || value - value !== 0) {
+      throw new BlockError("corrupt", `value ${numbers[i]} cannot be nudged by ${nudge}`);
+    }
+    numbers[i] = value;
+  }
 }
 
 function decodeExceptions(reader: ByteReader, values: number[]): void {

@@ -111,16 +111,15 @@ function zigzag(value: number): number {
 function divideByStride(offsets: Int32Array, count: number): number {
   let stride = 0;
   for (let i = 1; i < count && stride !== 1; i++) {
-    let rest = Math.abs(offsets[i]!) | 0;
-    if (stride === 0) {
-      stride = rest;
-      continue;
+    let rest = Math.abs(offsets[i]!);
+    // On a regular clock the second operand divides at once.
+    while (stride !== 0) {
+      const next = rest % stride | 0;
+      if (next === 0) break;
+      rest = stride;
+      stride = next;
     }
-    while (rest !== 0) {
-      const next = (stride % rest) | 0;
-      stride = rest;
-      rest = next;
-    }
+    if (stride === 0) stride = rest;
   }
   if (stride > 1) for (let i = 1; i < count; i++) offsets[i] = offsets[i]! / stride;
   return stride;

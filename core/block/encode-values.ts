@@ -1,70 +1,75 @@
-// The values of one column → the cheapest of: decimals, decimals rounded to float32, float64 words.
+// The values of one column → the cheapest of: decimals (exact, float32-born, nudged), float64 words.
 import type { ByteWriter } from "./byte-writer.ts";
-import { type DecimalFit, fitDecimals } from "./decimals.ts";
+import { type Decimals, type Fit, fitDecimals } from "./decimals.ts";
 import { encodeIntegers } from "./encode-integers.ts";
-import { VALUES_EXCEPTIONS, VALUES_FLOAT32, VALUES_WORDS } from "./format.ts";
+import { EXPONENT_WORDS, VALUES_EXCEPTIONS, VALUES_FLOAT32, VALUES_NUDGED } from "./format.ts";
 import { float64Scratch } from "./scratch.ts";
 import { notFinite, splitWords } from "./words.ts";
 
-/** Above this many bits a value, decimals are compared with words; a typical sensor takes 5 to 10. */
+/** A typical sensor takes 5 to 10 bits a value: what takes more than this is worth the search for another mode. */
 const SUSPICIOUS_BITS_PER_VALUE = 24;
+
+/** One exception in so many values is few enough. */
+const FEW_EXCEPTIONS = 16;
+
+const FLAGS: Record<Fit, number> = { exact: 0, float32: VALUES_FLOAT32, near: VALUES_NUDGED };
 
 const firstIntegers = float64Scratch();
 const secondIntegers = float64Scratch();
 
 /** Appends `values`, at least one. Throws `not_finite`. */
 export function encodeValues(writer: ByteWriter, values: readonly number[]): void {
-  const count = values.length;
-  const maxExceptions = 1 + (count >>> 2);
-  const mantissas = firstIntegers(count);
   const start = writer.length;
-  const fit = fitDecimals(values, false, maxExceptions, mantissas);
-  if (fit !== undefined) {
-    encodeDecimals(writer, values, fit, 0, mantissas);
-    if ((writer.length - start) * 8 <= count * SUSPICIOUS_BITS_PER_VALUE + 128) return;
+  const exceptionCount = encodeDecimals(writer, values, "exact");
+  if (exceptionCount * FEW_EXCEPTIONS <= values.length && isCheap(writer, start, values)) return;
+  const other = writer.length;
+  const fit = looksLikeFloat32(values) ? "float32" : "near";
+  if (encodeDecimals(writer, values, fit) < Number.POSITIVE_INFINITY) {
+    keepShorter(writer, start, other);
+    if (isCheap(writer, start, values)) return;
   }
-  const other = otherMode(values, maxExceptions, mantissas);
-  const otherStart = writer.length;
-  if (typeof other === "object") encodeDecimals(writer, values, other, VALUES_FLOAT32, mantissas);
-  else encodeWords(writer, values);
-  keepShorter(writer, start, otherStart);
+  const words = writer.length;
+  encodeWords(writer, values);
+  keepShorter(writer, start, words);
 }
 
-/** Float32 decimals where every sampled value is a float32, words otherwise. */
-function otherMode(
-  values: readonly number[],
-  maxExceptions: number,
-  mantissas: Float64Array,
-): DecimalFit | "words" {
+function isCheap(writer: ByteWriter, start: number, values: readonly number[]): boolean {
+  // The headers and the first value are not what another mode would save.
+  return (writer.length - start - 16) * 8 <= values.length * SUSPICIOUS_BITS_PER_VALUE;
+}
+
+function looksLikeFloat32(values: readonly number[]): boolean {
   const step = Math.max(1, values.length >>> 4);
-  for (let i = 0; i < values.length; i += step) if (Math.fround(values[i]!) !== values[i]) return "words";
-  const fit = fitDecimals(values, true, maxExceptions, mantissas);
-  return fit === undefined || fit.exponent > 8 ? "words" : fit;
+  for (let i = 0; i < values.length; i += step) if (Math.fround(values[i]!) !== values[i]) return false;
+  return true;
 }
 
-/** Of the two encodings at [start, otherStart) and [otherStart, length) keeps the shorter; either may be empty (absent). */
-function keepShorter(writer: ByteWriter, start: number, otherStart: number): void {
-  const firstLength = otherStart - start;
-  const otherLength = writer.length - otherStart;
-  if (firstLength > 0 && firstLength <= otherLength) {
-    writer.length = otherStart;
+/** Of the encodings at [start, other) and [other, length) keeps the shorter; the first may be absent. */
+function keepShorter(writer: ByteWriter, start: number, other: number): void {
+  const otherBytes = writer.length - other;
+  if (other > start && other - start <= otherBytes) {
+    writer.length = other;
     return;
   }
-  writer.bytes.copyWithin(start, otherStart, writer.length);
-  writer.length = start + otherLength;
+  writer.bytes.copyWithin(start, other, writer.length);
+  writer.length = start + otherBytes;
 }
 
-function encodeDecimals(
-  writer: ByteWriter,
-  values: readonly number[],
-  fit: DecimalFit,
-  flags: number,
-  mantissas: Float64Array,
-): void {
-  const { exponent, exceptions } = fit;
-  writer.byte(exponent | flags | (exceptions.length > 0 ? VALUES_EXCEPTIONS : 0));
-  encodeIntegers(writer, mantissas, values.length);
-  if (exceptions.length === 0) return;
+/** Appends the values as decimals and returns how many are exceptions: Infinity, and nothing appended, if most are. */
+function encodeDecimals(writer: ByteWriter, values: readonly number[], fit: Fit): number {
+  const count = values.length;
+  const mantissas = firstIntegers(count);
+  const nudges = secondIntegers(count);
+  const decimals = fitDecimals(values, fit, mantissas, nudges);
+  if (decimals === undefined) return Number.POSITIVE_INFINITY;
+  writer.byte(decimals.exponent | FLAGS[fit] | (decimals.exceptions.length > 0 ? VALUES_EXCEPTIONS : 0));
+  encodeIntegers(writer, mantissas, count);
+  if (fit === "near") encodeIntegers(writer, nudges, count);
+  if (decimals.exceptions.length > 0) encodeExceptions(writer, values, decimals);
+  return decimals.exceptions.length;
+}
+
+function encodeExceptions(writer: ByteWriter, values: readonly number[], { exceptions }: Decimals): void {
   writer.varint(exceptions.length);
   let before = -1;
   for (const index of exceptions) {
@@ -80,7 +85,7 @@ function encodeWords(writer: ByteWriter, values: readonly number[]): void {
   const highs = firstIntegers(values.length);
   const lows = secondIntegers(values.length);
   splitWords(values, highs, lows);
-  writer.byte(VALUES_WORDS);
+  writer.byte(EXPONENT_WORDS);
   encodeIntegers(writer, highs, values.length);
   encodeIntegers(writer, lows, values.length);
 }

@@ -46,13 +46,17 @@ export const RICE_ESCAPE_ZEROS = 24;
 /** Integers at or beyond ±2^49 would lose exactness in a second-order delta: they go raw. */
 export const INTEGER_LIMIT = 2 ** 49;
 
-/** Value mode: bits 0–4 hold the decimal exponent. */
+/** Value mode: bits 0–4 hold the decimal exponent, or EXPONENT_WORDS. */
 export const EXPONENT_MASK = 0b11111;
 /** 10^22 is the largest power of ten a float64 holds exactly. */
 export const MAX_EXPONENT = 22;
+/** In place of an exponent: the values are float64 words. */
+export const EXPONENT_WORDS = 31;
 /** Value mode: the decimal was rounded to float32. */
 export const VALUES_FLOAT32 = 0x20;
-/** Value mode: a list of exceptions follows the integers. */
+/** Value mode: a list of exceptions ends the column. */
 export const VALUES_EXCEPTIONS = 0x40;
-/** Value mode: float64 words; no other bit is set. */
-export const VALUES_WORDS = 0x80;
+/** Value mode: after the mantissas, how many float64s each value lies beside its decimal. */
+export const VALUES_NUDGED = 0x80;
+/** Float64s a value may lie beside its decimal; arithmetic on decimals strays by a few. */
+export const MAX_NUDGE = 64;

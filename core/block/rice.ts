@@ -46,7 +46,7 @@ export function encodeRice(writer: ByteWriter, values: Int32Array, count: number
       continue;
     }
     // The best k is near log2 of the mean; an outlier lifts the mean, so the search goes down from there.
-    let k = Math.min(32 - Math.clz32(sum / (to - from)), MAX_RICE_PARAMETER);
+    let k = Math.min(Math.max(31 - Math.clz32(sum / (to - from)), 0), MAX_RICE_PARAMETER);
     let costBits = riceCostBits(values, from, to, k);
     while (k > 0) {
       const lowerCostBits = riceCostBits(values, from, to, k - 1);

@@ -1,11 +1,14 @@
-// float64 ↔ two integers: the high word in an order that follows the number line, and the low word.
-// The mode for full-precision doubles: neighbours share sign, exponent and some of the mantissa, which deltas of the
-// high words drop; the low words of float32-born values are multiples of 2^29, which the stride drops.
+// float64 ↔ its two 32-bit words.
 import { BlockError } from "./block.ts";
 
 const view = new DataView(new ArrayBuffer(8));
 
-/** Fills `highs` (int32, rising as the values rise) and `lows` (uint32). Throws `not_finite`. */
+/**
+ * Values → two integers each: `highs` (int32, rising as the values rise) and `lows` (uint32).
+ * The mode for full-precision doubles: neighbours share sign, exponent and some of the mantissa, which deltas of
+ * the highs drop; the lows of float32-born values are multiples of 2^29, which the stride drops.
+ * Throws `not_finite`.
+ */
 export function splitWords(values: readonly number[], highs: Float64Array, lows: Float64Array): void {
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
@@ -30,6 +33,24 @@ export function joinWords(highs: Float64Array, lows: Float64Array, count: number
     }
     highs[i] = value;
   }
+}
+
+/** How many float64s lie from `from` to `to`, away from zero positive; both of one sign and near each other. */
+export function distanceInFloats(from: number, to: number): number {
+  view.setFloat64(0, from);
+  const fromHigh = view.getInt32(0);
+  const fromLow = view.getUint32(4);
+  view.setFloat64(0, to);
+  return (view.getInt32(0) - fromHigh) * 2 ** 32 + view.getUint32(4) - fromLow;
+}
+
+/** The float64 at that distance from `from`; |distance| < 2^31. Not finite when it would cross zero. */
+export function floatAtDistance(from: number, distance: number): number {
+  view.setFloat64(0, from);
+  const low = view.getUint32(4) + distance;
+  view.setUint32(4, low);
+  view.setInt32(0, view.getInt32(0) + Math.floor(low / 2 ** 32));
+  return view.getFloat64(0);
 }
 
 export function notFinite(value: number, index: number): BlockError {
