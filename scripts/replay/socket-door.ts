@@ -53,10 +53,13 @@ export function socketDoor(context: DoorContext, plan: SocketPlan): Door {
     stop.abort();
   }
 
-  function failIfOver(device: string, socket: DeviceSocket): void {
+  /** Why a socket takes or acknowledges nothing more, unless the replay was interrupted. */
+  function failFor(device: string, socket: DeviceSocket): void {
+    const seconds = context.retryForMs / 1000;
     if (refusal) throw new ReplayFailure(refusal);
-    if (socket.gaveUp)
-      throw new ReplayFailure(`no connection of ${device} for ${context.retryForMs / 1000} s`);
+    if (socket.gaveUp) throw new ReplayFailure(`no connection of ${device} for ${seconds} s`);
+    if (!context.signal.aborted)
+      throw new ReplayFailure(`no acknowledgement for ${device} within ${seconds} s`);
   }
 
   return {
@@ -72,11 +75,11 @@ export function socketDoor(context: DoorContext, plan: SocketPlan): Door {
           }
           const { at, metrics } = report;
           const clockMs = clockFollows ? Math.floor(report.arrivedAt) : undefined;
-          if (!(await socket.send({ at, metrics, clockMs }))) failIfOver(report.device, socket);
+          if (!(await socket.send({ at, metrics, clockMs }))) failFor(report.device, socket);
         }
         await Promise.all(
           [...sockets].map(async ([device, socket]) => {
-            if (!(await socket.drain(context.retryForMs))) failIfOver(device, socket);
+            if (!(await socket.drain(context.retryForMs))) failFor(device, socket);
           }),
         );
       } finally {

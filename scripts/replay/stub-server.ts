@@ -25,8 +25,10 @@ export class StubServer {
   /** Devices in order of arrival, with the instants taken. */
   readonly taken = new Map<string, number[]>();
   readonly sealed: string[] = [];
+  /** What was put of each device. */
+  readonly profiles = new Map<string, unknown>();
   /** Asked for each POST of telemetry, with its number from 0. */
-  misbehave: (request: number) => Misbehaviour = () => undefined;
+  misbehave: (request: number, reports: StubReport[]) => Misbehaviour = () => undefined;
   /** Asked for each socket frame; true cuts the connection instead. */
   cutAt: (frame: number) => boolean = () => false;
   /** Acknowledge at a flush only. */
@@ -84,9 +86,14 @@ export class StubServer {
       this.sealed.push(decodeURIComponent(seal));
       return void send(200, { sealed: 1, pending: 0 });
     }
+    const device = /^\/v1\/devices\/([^/]+)$/.exec(path)?.[1];
+    if (device !== undefined) {
+      this.profiles.set(decodeURIComponent(device), JSON.parse(Buffer.concat(chunks).toString()));
+      return void send(200, {});
+    }
     const lines = Buffer.concat(chunks).toString().split("\n");
     const reports = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as StubReport);
-    const misbehaviour = this.misbehave(this.requests.length);
+    const misbehaviour = this.misbehave(this.requests.length, reports);
     this.requests.push({ path, headers: request.headers, reports });
     if (misbehaviour === "hang-up") return void request.socket.destroy();
     if (misbehaviour) {
