@@ -15,7 +15,7 @@ const ROUNDING = 1.5 * 2 ** 52;
 const EXCEPTION_COST_DIGITS = 22;
 
 /** Values looked at to guess the exponent; all others are verified against the guess. */
-const SAMPLE_LENGTH = 32;
+const SAMPLE_LENGTH = 16;
 
 /** Relative distance of up to 8 float64s: below MAX_NUDGE, above what sums and products of decimals stray. */
 const NEAR = 2 ** -50;

@@ -46,6 +46,9 @@ export const RICE_ESCAPE_ZEROS = 24;
 /** Integers at or beyond ±2^49 would lose exactness in a second-order delta: they go raw. */
 export const INTEGER_LIMIT = 2 ** 49;
 
+/** Offsets within this range keep every residual, zigzagged, in an int32. A choice of the encoder's, not stored. */
+export const NARROW_RANGE = 2 ** 27;
+
 /** Value mode: bits 0–4 hold the decimal exponent, or EXPONENT_WORDS. */
 export const EXPONENT_MASK = 0b11111;
 /** 10^22 is the largest power of ten a float64 holds exactly. */

@@ -76,6 +76,8 @@ describe("values", () => {
     ["float32-born decimals", float32Decimal],
     ["integers", fc.integer()],
     ["small decimals", decimal(2, 3000)],
+    ["decimals times 0.1", fc.integer({ min: -5000, max: 5000 }).map((n) => n * 0.1)],
+    ["sums of decimals", fc.tuple(decimal(3, 90_000), decimal(2, 900)).map(([a, b]) => a + b)],
     ["long decimals", decimal(12, 2 ** 48)],
     ["safe integers", fc.maxSafeInteger()],
     [
@@ -94,6 +96,29 @@ describe("values", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it("[B13] decimals with float noise cost bits, not exceptions", () => {
+    const exact = Array.from({ length: 360 }, (_, i) => (200 + ((i * 7) % 50)) / 10);
+    const noisy = Array.from({ length: 360 }, (_, i) => (200 + ((i * 7) % 50)) * 0.1);
+    const exactBytes = expectRoundTrip(blockOf(columnOf(exact))).length;
+    const noisyBytes = expectRoundTrip(blockOf(columnOf(noisy))).length;
+    expect(noisyBytes - exactBytes).toBeLessThan(360 / 4);
+  });
+
+  it("[B13] a two-decimal walk of an hour takes at most 1 byte a value, float32-born or not", () => {
+    let level = 2000;
+    const values = Array.from({ length: 360 }, (_, i) => {
+      level += ((i * 7919) % 21) - 10;
+      return level / 100;
+    });
+    expect(expectRoundTrip(blockOf(columnOf(values))).length).toBeLessThan(360);
+    expect(expectRoundTrip(blockOf(columnOf(values.map(Math.fround)))).length).toBeLessThan(360);
+  });
+
+  it("[B13] full-precision doubles take at most their 8 bytes and 5 %", () => {
+    const values = Array.from({ length: 1000 }, (_, i) => Math.sin(i * i) * 10 ** ((i * 7) % 300));
+    expect(expectRoundTrip(blockOf(columnOf(values))).length).toBeLessThan(1000 * 8.4);
   });
 
   it("[B1] a residual of every bit length among small ones comes back", () => {
@@ -133,7 +158,10 @@ describe("timelines", () => {
       )
       .map((steps) => {
         let at = 0;
-        return steps.map((step) => (at += step));
+        return steps.map((step) => {
+          at += step;
+          return at;
+        });
       });
     fc.assert(
       fc.property(
