@@ -20,7 +20,7 @@ export async function buildDashboard(options: { minify?: boolean } = {}): Promis
     outdir: DIST,
     bundle: true,
     format: "iife",
-    target: ["es2022", "safari16.4"],
+    target: ["chrome123", "firefox120", "safari17.5"],
     jsx: "automatic",
     jsxImportSource: "preact",
     minify,

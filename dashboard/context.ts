@@ -39,6 +39,6 @@ export function useTicking<Value extends string | number | boolean>(compute: () 
 /** Draws the component again whenever `subscribe`'s source speaks; listening starts before anything else can make it speak. */
 export function useChanges(subscribe: (listener: () => void) => () => void, key: unknown): void {
   const [, setCount] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` names the source; `subscribe` is a new closure each time
+  // `key` names the source; `subscribe` is a new closure each time
   useLayoutEffect(() => subscribe(() => setCount((count) => count + 1)), [key]);
 }

@@ -18,11 +18,11 @@ interface DeviceChartProps {
   device: string;
   metrics: readonly string[];
   range: ChartRange;
-  resolution: Resolution;
 }
 
-export function DeviceChart({ watch, device, metrics, range, resolution }: DeviceChartProps) {
+export function DeviceChart({ watch, device, metrics, range }: DeviceChartProps) {
   const api = useApi();
+  const [resolution, setResolution] = useState<Resolution>("auto");
   const view = () => viewOf(range.spanMs, watch.now(), newestAt(watch, device, metrics));
   const key = metrics.length === 0 ? null : JSON.stringify([device, metrics, range.id, resolution]);
   const { answer, error, isLoading, reload } = useAnswer(
@@ -48,7 +48,6 @@ export function DeviceChart({ watch, device, metrics, range, resolution }: Devic
     <section class="chart-card" aria-label={`History of ${metrics.join(" and ")}`}>
       <ChartReadout watch={watch} device={device} metrics={metrics} tracks={tracks} atMs={cursorAtMs} />
       <div class="chart-frame">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys move the cursor along the line */}
         <div
           class="chart"
           data-testid="chart"
@@ -56,6 +55,7 @@ export function DeviceChart({ watch, device, metrics, range, resolution }: Devic
           ref={host}
           role="img"
           aria-label={`${metrics.join(" and ")}, the last ${range.label}. Arrow keys read the points.`}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys move the cursor along the line
           tabIndex={0}
           onKeyDown={(event) => moveCursor(plot.current, event)}
           onBlur={() => plot.current?.clearCursor()}
@@ -63,7 +63,7 @@ export function DeviceChart({ watch, device, metrics, range, resolution }: Devic
         <ChartNote isLoading={isLoading} tracks={tracks} />
       </div>
       {error && <Failure error={error} onRetry={reload} />}
-      <HistorySources sources={answer?.sources ?? []} />
+      <HistorySources sources={answer?.sources ?? []} asked={resolution} onAsk={setResolution} />
     </section>
   );
 }

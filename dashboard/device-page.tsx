@@ -1,7 +1,6 @@
 // One device: who it is, every metric now, and one big chart that moves.
-import { useState } from "preact/hooks";
 import type { LatestReading } from "../schemas/live.ts";
-import type { DeviceEntry, LatestAnswer, Resolution } from "../schemas/query.ts";
+import type { DeviceEntry, LatestAnswer } from "../schemas/query.ts";
 import { useApi, useChanges } from "./context.ts";
 import { DeviceChart } from "./device-chart.tsx";
 import { COMPARED_MAX, MetricTiles } from "./metric-tiles.tsx";
@@ -18,7 +17,6 @@ import type { ZoneWatch } from "./zone-watch.ts";
 const TRAIL_COUNT_MAX = 600;
 /** The register changes when an operator edits it; the stream tells the rest. */
 const REREAD_EVERY_MS = 60_000;
-const RESOLUTIONS: Resolution[] = ["auto", "raw", "1m", "5m", "1h", "1d"];
 
 export function DevicePage({ route }: { route: Extract<Route, { page: "device" }> }) {
   const { device } = route;
@@ -33,7 +31,6 @@ export function DevicePage({ route }: { route: Extract<Route, { page: "device" }
   const zone = entry.answer?.zone ?? latest.answer?.zone ?? null;
   const watch = useZoneWatch(zone, device, TRAIL_COUNT_MAX);
   useChanges((listener) => watch.onRow(device, listener), watch);
-  const [resolution, setResolution] = useState<Resolution>("auto");
 
   const heard = watch.row(device) ?? latest.answer;
   const metrics = newestOf(latest.answer?.metrics, watch.row(device)?.metrics);
@@ -76,19 +73,6 @@ export function DevicePage({ route }: { route: Extract<Route, { page: "device" }
                 </button>
               ))}
             </fieldset>
-            <label class="resolution-choice">
-              <span>Resolution</span>
-              <select
-                value={resolution}
-                onChange={({ currentTarget }) => setResolution(currentTarget.value as Resolution)}
-              >
-                {RESOLUTIONS.map((choice) => (
-                  <option key={choice} value={choice}>
-                    {choice}
-                  </option>
-                ))}
-              </select>
-            </label>
           </div>
           <DeviceChart
             watch={watch}

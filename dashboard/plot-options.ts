@@ -9,7 +9,7 @@ export interface View {
 }
 
 const FONT = "12px system-ui, sans-serif";
-const TICK_SPACE_PX = 84;
+const TICK_SPACE_PX = 76;
 
 /** Same shape, same options: the plot must be made anew only when this differs. */
 export function plotShape(tracks: readonly Track[]): string {
@@ -33,7 +33,7 @@ export function plotOptions(
     series.push({ scale, stroke, width: 1.75, points: { size: 5, fill: stroke } });
     if (windowMs > 0) {
       series.push(edgeOf(scale), edgeOf(scale));
-      bands.push({ series: [series.length - 1, series.length - 2], fill: `${stroke}30` });
+      bands.push({ series: [series.length - 1, series.length - 2], fill: colours.bands[index]! });
     }
     scales[scale] = { range: (_plot, low, high) => paddedRange(low, high) };
     axes.push(valueAxis(scale, index, tracks.length > 1 ? stroke : colours.text, colours));
@@ -72,12 +72,24 @@ interface Colours {
   text: string;
   line: string;
   series: string[];
+  bands: string[];
 }
 
+/** A canvas does not know the page's variables: the browser resolves them on an element, for the theme that holds now. */
 function readColours(): Colours {
-  const style = getComputedStyle(document.documentElement);
-  const read = (name: string) => style.getPropertyValue(name).trim();
-  return { text: read("--muted"), line: read("--grid"), series: [read("--series-1"), read("--series-2")] };
+  const probe = document.body.appendChild(document.createElement("i"));
+  const read = (name: string) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const colours = {
+    text: read("--muted"),
+    line: read("--grid"),
+    series: [read("--series-1"), read("--series-2")],
+    bands: [read("--band-1"), read("--band-2")],
+  };
+  probe.remove();
+  return colours;
 }
 
 /** An edge of the band: it bounds the fill and is not itself drawn. */

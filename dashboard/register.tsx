@@ -111,7 +111,7 @@ function useRegister(deviceCount: number) {
     }
     setLoading(false);
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a change of the count is what asks for the page again
+  // A change of the count is what asks for the page again
   useEffect(() => {
     if (!hasPaged.current) void load(null);
   }, [api, deviceCount]);

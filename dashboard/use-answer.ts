@@ -29,7 +29,7 @@ export function useAnswer<Answer>(
   const loadNow = useRef(load);
   loadNow.current = load;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `round` asks for the same key again
+  // `round` asks for the same key again
   useEffect(() => {
     if (key === null) return;
     const abort = new AbortController();

@@ -63,7 +63,7 @@ export function useZoneTable(watch: ZoneWatch, sort: Sort, filter: RowFilter) {
       clearInterval(timer);
     };
   }, [watch, arrange]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what the operator asks for is done at once
+  // What the operator asks for is done at once
   useEffect(() => arrange(false), [sort, filter]);
 
   const hold = useCallback(() => {

@@ -12,7 +12,7 @@ const HIDDEN_MS_MAX = 5 * 60_000;
 export function useZoneWatch(zone: string | null, device: string | null, trailCountMax: number): ZoneWatch {
   const api = useApi();
   const [watch, setWatch] = useState(() => new ZoneWatch(trailCountMax));
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `watch` is what this effect replaces
+  // `watch` is what this effect replaces
   useEffect(() => {
     if (zone === null) return;
     const fresh =

@@ -91,8 +91,8 @@ export interface ZoneRpc {
   /** The device is (still) a member, with or without a socket. */
   presence(device: string, connected: boolean): Promise<void>;
   leave(device: string): Promise<void>;
-  /** False: nobody watches the device any more. */
-  push(update: LivePush): Promise<boolean>;
+  /** Gives the instant until which the device shall push, by the wall clock; 0: nobody watches it. */
+  push(update: LivePush): Promise<number>;
 }
 
 /** The methods of the tenant's control object, named by the tenant. */

@@ -4,18 +4,34 @@ import { COMMIT_EVERY_MS_MAX } from "./limits.ts";
 
 const DAY_MS = 86_400_000;
 
+const choices = {
+  plan: z.enum(["free", "paid"]),
+  /** How long a socket's reports may wait for their commit; 0: each is committed at once. A socket may ask for its own. */
+  commitEveryMs: z.number().int().min(0).max(COMMIT_EVERY_MS_MAX),
+  /** Older readings are refused as too_old. */
+  latenessHorizonMs: z
+    .number()
+    .int()
+    .min(3_600_000)
+    .max(90 * DAY_MS),
+  retention: z.object({
+    rawDays: z.number().int().min(1),
+    hourlyDays: z.number().int().min(1),
+    archiveDays: z.number().int().min(1).nullable(),
+  }),
+};
+
 /** PERSISTED: in the tenant's object and, copied, in every device object. New fields need a default. */
 export const tenantSettings = z.object({
-  plan: z.enum(["free", "paid"]).default("paid"),
-  commitEveryMs: z.number().int().min(0).max(COMMIT_EVERY_MS_MAX).default(0),
-  latenessHorizonMs: z.number().int().min(3_600_000).max(90 * DAY_MS).default(7 * DAY_MS),
-  retention: z
-    .object({
-      rawDays: z.number().int().min(1).default(7),
-      hourlyDays: z.number().int().min(1).default(365),
-      archiveDays: z.number().int().min(1).nullable().default(null),
-    })
-    .default({ rawDays: 7, hourlyDays: 365, archiveDays: null }),
+  plan: choices.plan.default("paid"),
+  commitEveryMs: choices.commitEveryMs.default(0),
+  latenessHorizonMs: choices.latenessHorizonMs.default(7 * DAY_MS),
+  retention: choices.retention.default({ rawDays: 7, hourlyDays: 365, archiveDays: null }),
 });
 export type TenantSettings = z.infer<typeof tenantSettings>;
-export const tenantSettingsChange = tenantSettings.partial();
+
+/** `PUT /v1/tenant`: what is named changes, the rest stays. */
+export const tenantSettingsChange = z.object(choices).partial();
+
+/** What holds until the tenant says otherwise. */
+export const defaultSettings: TenantSettings = tenantSettings.parse({});

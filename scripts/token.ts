@@ -33,7 +33,9 @@ try {
     throw new Error("--device goes with role device and with no other");
   }
   const secret = process.env.TOKEN_SECRET ?? (await readLocalSecret());
-  console.log(await signToken({ ...checked.data, ttlSeconds: Math.round(days * 86_400) }, secret, Date.now()));
+  console.log(
+    await signToken({ ...checked.data, ttlSeconds: Math.round(days * 86_400) }, secret, Date.now()),
+  );
 } catch (error) {
   console.error(`${(error as Error).message}\n${USAGE}`);
   process.exit(2);

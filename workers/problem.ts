@@ -31,10 +31,11 @@ export class Problem extends Error {
     return PROBLEM_STATUS[this.code];
   }
 
-  toResponse(): Response {
+  /** @param members further members of the document, as RFC 9457 §3.2 allows. */
+  toResponse(members: object = {}): Response {
     const { code, status, message, problems } = this;
     const title = TITLES[code] ?? code.replaceAll("_", " ");
-    const body = { type: `urn:telltale:problem:${code}`, title, status, code, detail: message, problems };
+    const body = { type: `urn:telltale:problem:${code}`, title, status, code, detail: message, problems, ...members };
     const headers: Record<string, string> = { "content-type": "application/problem+json" };
     if (status === 503) headers["retry-after"] = "2";
     if (status === 401) headers["www-authenticate"] = 'Bearer realm="telltale"';

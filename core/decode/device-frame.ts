@@ -7,12 +7,12 @@ import { parseLenient } from "./parse-json.ts";
 export type ProblemFrame = Extract<ServerFrame, { type: "problem" }>;
 
 export type DecodedFrame =
-  | { type: "report"; seq: number; report: CheckedReport | undefined; refused: number; problems: ProblemFrame[] }
+  | { type: "report"; seq: number; receivedAt: number; report: CheckedReport | undefined; refused: number; problems: ProblemFrame[] }
   | { type: "flush" }
   | { type: "invalid"; problem: ProblemFrame };
 
-/** Decodes a frame received at `nowMs`. Never throws. */
-export function decodeFrame(message: string | ArrayBuffer, nowMs: number): DecodedFrame {
+/** Decodes a frame; `nowOf` gives the receipt time, from what the frame says of it where that may be said. Never throws. */
+export function decodeFrame(message: string | ArrayBuffer, nowOf: (clockMs: unknown) => number): DecodedFrame {
   if (typeof message !== "string") return invalid("unsupported_frame", "frames are JSON text; this one is binary");
   if (message.length > FRAME_BYTES_MAX) {
     return invalid("frame_too_large", `a frame has at most ${FRAME_BYTES_MAX} bytes; this one has ${message.length}`);
@@ -29,8 +29,9 @@ export function decodeFrame(message: string | ArrayBuffer, nowMs: number): Decod
   if (typeof seq !== "number" || !Number.isSafeInteger(seq) || seq < 0) {
     return invalid("missing_seq", 'a report frame has a "seq", an integer from 0 that rises with each report');
   }
-  const { report, refused, problems } = checkReport(value, 0, nowMs);
-  return { type, seq, report, refused, problems: problems.map((problem) => ({ type: "problem", seq, ...problem })) };
+  const receivedAt = nowOf((value as { clockMs?: unknown }).clockMs);
+  const { report, refused, problems } = checkReport(value, 0, receivedAt);
+  return { type, seq, receivedAt, report, refused, problems: problems.map((problem) => ({ type: "problem", seq, ...problem })) };
 }
 
 const invalid = (code: ProblemFrame["code"], message: string): DecodedFrame => ({

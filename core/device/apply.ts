@@ -4,7 +4,6 @@ import type { PackedReports, Verdicts } from "../../schemas/message.ts";
 import type { Column } from "../block/block.ts";
 import { forEachReport } from "../report/pack.ts";
 import { alignDown, BUCKET_MS, isLate } from "../window/align.ts";
-import { noteLatest } from "./latest.ts";
 import { lowerBound, OpenBlock } from "./open-block.ts";
 import { entryAt, type Ring } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
@@ -29,8 +28,6 @@ export function applyReports(state: DeviceState, reports: PackedReports, ring: R
   const touch = state.commits + 1;
   let open: OpenBlock | undefined;
   forEachReport(reports, (id, at, receivedAt, shape, valuesAt) => {
-    state.lastReceivedAt = Math.max(state.lastReceivedAt ?? receivedAt, receivedAt);
-    state.firstReceivedAt ??= receivedAt;
     const oldest = oldestTaken(state, receivedAt);
     if (at < oldest) {
       counts[REFUSED]! += shape.length;
@@ -57,7 +54,6 @@ export function applyReports(state: DeviceState, reports: PackedReports, ring: R
       counts[verdict]! += 1;
     }
   });
-  noteLatest(state, reports);
   for (let i = 0; i < counts.length; i++) state.counts[i]! += counts[i]!;
   return verdicts;
 }

@@ -6,12 +6,14 @@ import { oldestTaken } from "./apply.ts";
 import type { DeviceState } from "./state.ts";
 
 /**
- * Notes newer readings in `state.latest` and gives the metrics that changed. Called when a report comes (live sees it
- * at once) and again when it is applied, which changes nothing. At most 1,000 metrics: the one longest silent goes.
+ * Notes newer readings in `state.latest` and gives the metrics that changed; called when a report comes, for live sees
+ * it before it is committed. At most 1,000 metrics: the one longest silent goes.
  */
 export function noteLatest(state: DeviceState, reports: PackedReports): Set<string> {
   const changed = new Set<string>();
   forEachReport(reports, (_id, at, receivedAt, shape, valuesAt) => {
+    state.lastReceivedAt = Math.max(state.lastReceivedAt ?? receivedAt, receivedAt);
+    state.firstReceivedAt ??= receivedAt;
     if (at < oldestTaken(state, receivedAt)) return;
     for (let i = 0; i < shape.length; i++) {
       const metric = reports.names[shape[i]!]!;

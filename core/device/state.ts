@@ -1,5 +1,6 @@
 // What a device object remembers ↔ the bytes of its one row.
 import type { LatestReading } from "../../schemas/live.ts";
+import type { ObjectProfile } from "../../schemas/message.ts";
 import type { TenantSettings } from "../../schemas/tenant.ts";
 import { type BlockMark, OpenBlock } from "./open-block.ts";
 
@@ -13,19 +14,12 @@ export interface Pending {
   attempts: number;
 }
 
-/** What an operator said of the device; the object keeps what a watcher is shown. */
-export interface Profile {
-  zone: string;
-  name: string | null;
-  model: string | null;
-}
-
 /** PERSISTED as JSON at the head of the row: new fields need a default in `decodeState`, none changes meaning. */
 interface StateHeader {
   version: 1;
   tenant: string;
   device: string;
-  profile: Profile;
+  profile: ObjectProfile;
   settings: TenantSettings;
   /** When the settings were last asked of the tenant's object. */
   settingsAt: number;
@@ -48,6 +42,8 @@ interface StateHeader {
   /** The registry knows the device, and this zone's object counts it a member. */
   registered: boolean;
   joinedZone: string | null;
+  /** Somebody watches until then, by the wall clock: updates are pushed to the zone. */
+  watchedUntil: number;
 }
 
 export interface DeviceState extends StateHeader {
@@ -81,6 +77,7 @@ export function newState(tenant: string, device: string, settings: TenantSetting
     clockOffsetMs: 0,
     registered: false,
     joinedZone: null,
+    watchedUntil: 0,
     open: [],
     latest: new Map(),
   };

@@ -20,6 +20,11 @@ export class ReportPacker {
     this.shapes = from?.shapes ?? [];
     this.#rows = from?.rows ?? new Float64Array(INITIAL_VALUES);
     this.#length = from?.rows.length ?? 0;
+    if (from !== undefined) {
+      forEachReport(from, (_id, _at, _receivedAt, shape) => {
+        this.readingCount += shape.length;
+      });
+    }
     for (const [index, name] of this.names.entries()) this.#nameIndex.set(name, index);
     for (const [index, shape] of this.shapes.entries()) this.#shapeIndex.set(shape.join(), index);
   }
@@ -29,7 +34,7 @@ export class ReportPacker {
     return this.#length * 8;
   }
 
-  /** How many readings the reports hold. */
+  /** How many readings were added. */
   readingCount = 0;
 
   get isEmpty(): boolean {

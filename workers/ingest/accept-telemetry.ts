@@ -25,7 +25,11 @@ export async function acceptTelemetry(request: Request, env: IngestEnv): Promise
     throw new Problem(code === "malformed_json" ? code : "invalid_report", message, grouped.problems);
   }
   const outcome = await sendReports(env, caller.tenant, grouped, now);
-  return Response.json(answerOf(outcome), outcome.unavailable ? { status: 503, headers: { "retry-after": "2" } } : {});
+  if (outcome.unavailable) {
+    const detail = "some devices' objects are away; send the whole request again: what was stored is known as duplicate";
+    return new Problem("unavailable", detail).toResponse(answerOf(outcome));
+  }
+  return Response.json(answerOf(outcome));
 }
 
 function parse(request: Request, text: string): ParsedReport[] {

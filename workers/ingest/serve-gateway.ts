@@ -13,8 +13,7 @@ const WAITING_FRAMES_MAX = 1_000;
 
 export function serveGateway(request: Request, env: IngestEnv, caller: Caller): Response {
   const { 0: client, 1: server } = new WebSocketPair();
-  const clockAtConnect = nowMs(env, request);
-  const offsetMs = clockAtConnect - nowMs(env);
+  const offsetMs = nowMs(env, request) - nowMs(env);
   server.accept();
   const send = (frame: ServerFrame) => server.readyState === WebSocket.OPEN && server.send(JSON.stringify(frame));
   let waiting = 0;
@@ -39,17 +38,16 @@ export function serveGateway(request: Request, env: IngestEnv, caller: Caller): 
 
   async function take(data: string | ArrayBuffer): Promise<void> {
     if (server.readyState !== WebSocket.OPEN) return;
-    const frame = decodeFrame(data, nowMs(env) + offsetMs);
+    const frame = decodeFrame(data, (clockMs) => said(env, clockMs) ?? nowMs(env) + offsetMs);
     if (frame.type === "flush") return;
     if (frame.type === "invalid") {
       send(frame.problem);
       return;
     }
-    const { seq, report, problems } = frame;
+    const { seq, receivedAt, report, problems } = frame;
     const devices = new Map<string, ReportPacker>();
     const found: ProblemFrame[] = [...problems];
     let { refused } = frame;
-    const receivedAt = said(env, clockOf(data)) ?? nowMs(env) + offsetMs;
     if (report !== undefined) {
       if (report.device === undefined) {
         refused += report.values.length;
@@ -75,9 +73,3 @@ export function serveGateway(request: Request, env: IngestEnv, caller: Caller): 
 }
 
 const offers = (request: Request) => (request.headers.get("sec-websocket-protocol") ?? "").split(/, */).includes(SUBPROTOCOL);
-
-/** What a frame says the time is; only a local run listens. */
-function clockOf(data: string | ArrayBuffer): unknown {
-  const match = typeof data === "string" ? /"clockMs":(\d+)/.exec(data) : null;
-  return match?.[1];
-}

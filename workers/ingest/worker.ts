@@ -18,7 +18,4 @@ function methodNotAllowed(allowed: string) {
   return () => new Problem("method_not_allowed", `use ${allowed}`).toResponse();
 }
 
-/** The addresses this Worker answers; single and the local runner route by them. */
-export const INGEST_PATHS = ["/v1/telemetry", "/v1/connect"];
-
 export default ingest satisfies ExportedHandler<IngestEnv>;

@@ -1,0 +1,125 @@
+// Runs Telltale on this machine: the same bundles that are deployed, in workerd through Miniflare, one process, one port.
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { INGEST_PATHS } from "../workers/ingest/paths.ts";
+import { readLocalSecret } from "./local-secret.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
+export interface LocalOptions {
+  /** 0: any free port. */
+  port: number;
+  /** Where D1, R2 and the objects are kept; undefined: nowhere, gone with the process. */
+  state: string | undefined;
+  /** Three Workers instead of one. */
+  split: boolean;
+  /** The tenant the page is signed in to. */
+  tenant: string;
+  /** Overrides of the Workers' vars. */
+  vars?: Record<string, string>;
+  quiet?: boolean;
+}
+
+export interface LocalRun {
+  url: string;
+  secret: string;
+  miniflare: Miniflare;
+  /** Name of the Worker that defines the objects. */
+  objectsWorker: string;
+  stop(): Promise<void>;
+}
+
+/** What a local run sets and a deployment does not: a settable clock, quick sealing, quick resending. */
+const LOCAL_VARS = {
+  CLOCK: "settable",
+  SEAL_SPREAD_MS: "60000",
+  OUTBOX_RESEND_MS: "15000",
+  OUTBOX_SLACK_MS: "0",
+};
+
+/** Starts it; resolves when it answers. The caller ends it with `stop`. */
+export async function startLocal(options: LocalOptions): Promise<LocalRun> {
+  const secret = await readLocalSecret();
+  const vars = { ...LOCAL_VARS, LOCAL_TENANT: options.tenant, TOKEN_SECRET: secret, ...options.vars };
+  const environments = options.split ? ["api", "ingest", "aggregate"] : [undefined];
+  const workers = await Promise.all(environments.map((environment) => workerOf(environment, vars)));
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port: options.port,
+      cf: false,
+      log: new Log(options.quiet ? LogLevel.ERROR : LogLevel.WARN),
+      logRequests: false,
+      telemetry: { enabled: false },
+      resourcePersistencePath: options.state,
+      workers,
+    } as Parameters<typeof convertV4MiniflareOptions>[0]),
+  );
+  const url = (await miniflare.ready).href.replace(/\/$/, "");
+  const objectsWorker = options.split ? "telltale-aggregate" : "telltale";
+  await migrate(miniflare, objectsWorker);
+  return {
+    url,
+    secret,
+    miniflare,
+    objectsWorker,
+    stop: () => miniflare.dispose(),
+  };
+}
+
+async function workerOf(environment: string | undefined, vars: Record<string, string>) {
+  const { workerOptions, main } = unstable_getMiniflareWorkerOptions(
+    join(ROOT, "wrangler.toml"),
+    environment,
+  );
+  const { outputFiles } = await build({
+    entryPoints: [main ?? join(ROOT, "workers/single.ts")],
+    write: false,
+    bundle: true,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    logLevel: "error",
+    sourcemap: "inline",
+  });
+  // In production the zone's routes do this; locally the first Worker answers what no other has a route for.
+  const routes = environment === "ingest" ? INGEST_PATHS.map((path) => `*/${path.slice(1)}`) : undefined;
+  const { modulesRules: _unused, ...bound } = workerOptions;
+  return {
+    ...bound,
+    name: environment === undefined ? "telltale" : `telltale-${environment}`,
+    bindings: { ...workerOptions.bindings, ...vars },
+    modules: [{ type: "ESModule", path: `${environment ?? "single"}.mjs`, contents: outputFiles[0]!.text }],
+    modulesRoot: "/",
+    routes,
+  };
+}
+
+/** Applies the migrations of both databases, noting them where `wrangler d1 migrations apply --local` does. */
+async function migrate(miniflare: Miniflare, worker: string): Promise<void> {
+  for (const [binding, folder] of [
+    ["CONTROL", "migrations/control"],
+    ["WARM_0", "migrations/warm"],
+  ] as const) {
+    const database = await miniflare.getD1Database(binding, worker);
+    await database.exec(
+      "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
+    );
+    const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
+    const applied = new Set(results.map(({ name }) => name));
+    const files = (await readdir(join(ROOT, folder))).filter((file) => file.endsWith(".sql")).sort();
+    for (const file of files.filter((name) => !applied.has(name))) {
+      const text = await readFile(join(ROOT, folder, file), "utf8");
+      const statements = text.split(/;\s*$/m).filter((statement) => statement.trim() !== "");
+      await database.batch([
+        ...statements.map((statement) => database.prepare(statement)),
+        database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(file),
+      ]);
+    }
+  }
+}

@@ -1,0 +1,178 @@
+// The contract's schemas → the OpenAPI document served at /openapi.json.
+import * as z from "zod";
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiParameters } from "zod-openapi";
+import { problemDocument } from "../schemas/error.ts";
+import { archiveQuery, listQuery } from "../schemas/http.ts";
+import { snapshotFrame, zoneFrame } from "../schemas/live.ts";
+import { deviceName, zoneName } from "../schemas/name.ts";
+import {
+  archiveAnswer,
+  deviceEntry,
+  deviceList,
+  deviceProfile,
+  fleetAnswer,
+  historyAnswer,
+  historyQuery,
+  latestAnswer,
+  zoneList,
+} from "../schemas/query.ts";
+import { report, telemetryAnswer, telemetryBody } from "../schemas/reading.ts";
+import { tenantSettings, tenantSettingsChange } from "../schemas/tenant.ts";
+
+const problem = {
+  description: "A problem document",
+  content: { "application/problem+json": { schema: problemDocument } },
+};
+const json = (schema: z.ZodType) => ({ content: { "application/json": { schema } } });
+const device = z.object({ device: deviceName });
+const zone = z.object({ zone: zoneName });
+
+interface Described {
+  summary: string;
+  tag: "devices" | "operators";
+  answer: z.ZodType;
+  body?: z.ZodType;
+  bodies?: Record<string, z.ZodType>;
+  parameters?: ZodOpenApiParameters;
+}
+
+function operation({ summary, tag, answer, body, bodies, parameters }: Described): ZodOpenApiOperationObject {
+  const content = bodies ?? (body && { "application/json": body });
+  return {
+    summary,
+    tags: [tag],
+    security: [{ bearer: [] }],
+    requestParams: parameters,
+    requestBody: content && {
+      content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
+    },
+    responses: { "200": { description: summary, ...json(answer) }, default: problem },
+  };
+}
+
+/** OpenAPI 3.1, made from the same zod schemas that the code checks with. */
+export function openApiDocument() {
+  return createDocument({
+    openapi: "3.1.0",
+    info: {
+      title: "Telltale",
+      version: "1",
+      description: "A telemetry pipeline for fleets of devices, on Cloudflare.",
+    },
+    components: { securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } } },
+    paths: {
+      "/v1/telemetry": {
+        post: operation({
+          summary: "Readings in, a verdict for each out, after the commit",
+          tag: "devices",
+          bodies: { "application/json": telemetryBody, "application/x-ndjson": report },
+          answer: telemetryAnswer,
+        }),
+      },
+      "/v1/connect": {
+        get: {
+          summary: "WebSocket, subprotocol telltale.v1: report frames in, cumulative acks out",
+          tags: ["devices"],
+          security: [{ bearer: [] }],
+          requestParams: { query: z.object({ commitEveryMs: z.coerce.number().int().min(0).optional() }) },
+          responses: { "101": { description: "Switching protocols" }, default: problem },
+        },
+      },
+      "/v1/devices": {
+        get: operation({
+          summary: "Devices by name",
+          tag: "operators",
+          parameters: { query: listQuery },
+          answer: deviceList,
+        }),
+      },
+      "/v1/devices/{device}": {
+        get: operation({
+          summary: "One device",
+          tag: "operators",
+          parameters: { path: device },
+          answer: deviceEntry,
+        }),
+        put: operation({
+          summary: "Zone, name, model, location",
+          tag: "operators",
+          parameters: { path: device },
+          body: deviceProfile,
+          answer: deviceEntry,
+        }),
+      },
+      "/v1/devices/{device}/latest": {
+        get: operation({
+          summary: "The newest reading of each metric",
+          tag: "operators",
+          parameters: { path: device },
+          answer: latestAnswer,
+        }),
+      },
+      "/v1/devices/{device}/history": {
+        get: operation({
+          summary: "Readings or windows of one metric",
+          tag: "operators",
+          parameters: { path: device, query: historyQuery },
+          answer: historyAnswer,
+        }),
+      },
+      "/v1/devices/{device}/seal": {
+        post: operation({
+          summary: "Seal the open blocks now, and send what is unconfirmed again",
+          tag: "operators",
+          parameters: { path: device },
+          answer: z.object({ sealed: z.number().int(), pending: z.number().int() }),
+        }),
+      },
+      "/v1/zones": { get: operation({ summary: "Zones", tag: "operators", answer: zoneList }) },
+      "/v1/zones/{zone}/snapshot": {
+        get: operation({
+          summary: "A zone now",
+          tag: "operators",
+          parameters: { path: zone },
+          answer: snapshotFrame,
+        }),
+      },
+      "/v1/zones/{zone}/stream": {
+        get: operation({
+          summary: "A zone's snapshot, then updates: a WebSocket, or server-sent events",
+          tag: "operators",
+          parameters: {
+            path: zone,
+            query: z.object({ device: deviceName.optional(), after: z.coerce.number().optional() }),
+          },
+          answer: zoneFrame,
+        }),
+      },
+      "/v1/fleet": { get: operation({ summary: "The fleet", tag: "operators", answer: fleetAnswer }) },
+      "/v1/archive": {
+        get: operation({
+          summary: "The archive's manifest",
+          tag: "operators",
+          parameters: { query: archiveQuery },
+          answer: archiveAnswer,
+        }),
+      },
+      "/v1/archive/{key}": {
+        get: {
+          summary: "One Parquet file of the archive",
+          tags: ["operators"],
+          security: [{ bearer: [] }],
+          requestParams: { path: z.object({ key: z.string() }) },
+          responses: { "200": { description: "The file" }, default: problem },
+        },
+      },
+      "/v1/tenant": {
+        get: operation({ summary: "The tenant's settings", tag: "operators", answer: tenantSettings }),
+        put: operation({
+          summary: "Change settings",
+          tag: "operators",
+          body: tenantSettingsChange,
+          answer: tenantSettings,
+        }),
+      },
+      "/healthz": { get: { summary: "Is it up", responses: { "200": { description: "It is" } } } },
+    },
+  });
+}

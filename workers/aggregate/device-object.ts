@@ -1,0 +1,279 @@
+// One device: takes its reports, keeps its open blocks, ring and outbox, and wires what `core/device` decides.
+import { DurableObject } from "cloudflare:workers";
+import { decodeFrame } from "../../core/decode/device-frame.ts";
+import { applyReports } from "../../core/device/apply.ts";
+import { readHot } from "../../core/device/hot.ts";
+import { noteLatest } from "../../core/device/latest.ts";
+import { confirm, nextAlarmAt, takeOverdue } from "../../core/device/outbox.ts";
+import { sealBlocks } from "../../core/device/seal.ts";
+import { type DeviceState, decodeState, encodeState, newState } from "../../core/device/state.ts";
+import { ReportPacker } from "../../core/report/pack.ts";
+import type { DeviceGlance } from "../../schemas/live.ts";
+import type { BlockReceipt, DeviceRpc, HotReadings, ObjectProfile, PackedReports, Verdicts } from "../../schemas/message.ts";
+import type { LatestAnswer } from "../../schemas/query.ts";
+import { defaultSettings } from "../../schemas/tenant.ts";
+import { nowMs, said, wallMs } from "../clock.ts";
+import { readSettings } from "../tenant.ts";
+import { DeviceLive } from "./device-live.ts";
+import { DeviceSockets } from "./device-sockets.ts";
+import { DeviceStore } from "./device-store.ts";
+import { type AggregateEnv, timingOf } from "./env.ts";
+import { register } from "./register.ts";
+import { sendBlocks } from "./send-blocks.ts";
+
+/** How old the copy of the tenant's settings may get before a commit asks for them again. */
+const SETTINGS_AGE_MS_MAX = 3_600_000;
+
+interface Waiting {
+  reports: PackedReports;
+  receivedAt: number;
+  settle(verdicts: Verdicts): void;
+  fail(error: unknown): void;
+}
+
+export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceRpc {
+  readonly #store: DeviceStore;
+  readonly #sockets: DeviceSockets;
+  readonly #live: DeviceLive;
+  readonly #timing: ReturnType<typeof timingOf>;
+  #state: DeviceState | undefined;
+  #waiting: Waiting[] = [];
+  #committing = false;
+
+  constructor(ctx: DurableObjectState, env: AggregateEnv) {
+    super(ctx, env);
+    this.#store = new DeviceStore(ctx.storage.sql);
+    this.#sockets = new DeviceSockets(ctx);
+    this.#live = new DeviceLive(ctx, env);
+    this.#timing = timingOf(env);
+  }
+
+  // ---- reports over HTTPS ---------------------------------------------------------------------------------------
+
+  /** Requests that wait together share one commit; each is answered when it is durable. */
+  async report(reports: PackedReports, receivedAt: number): Promise<Verdicts> {
+    await this.#prepare(receivedAt);
+    return await new Promise<Verdicts>((settle, fail) => {
+      this.#waiting.push({ reports, receivedAt, settle, fail });
+      void this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#committing) return;
+    this.#committing = true;
+    try {
+      while (this.#waiting.length > 0) {
+        const group = this.#waiting;
+        this.#waiting = [];
+        try {
+          const verdicts = this.#commit(group, Math.max(...group.map(({ receivedAt }) => receivedAt)));
+          await this.ctx.storage.sync();
+          for (const [index, waiting] of group.entries()) waiting.settle(verdicts[index]!);
+        } catch (error) {
+          for (const waiting of group) waiting.fail(error);
+        }
+      }
+    } finally {
+      this.#committing = false;
+    }
+  }
+
+  /** Load is done; decide → save → act. Exactly one row, and one more for each block sealed with it. */
+  #commit(group: readonly Waiting[], now: number, sealAll = false): Verdicts[] {
+    const state = this.#load();
+    try {
+      const verdicts = group.map(({ reports }) => {
+        this.#live.note(state, noteLatest(state, reports), this.#sockets.count() > 0);
+        return applyReports(state, reports, this.#store);
+      });
+      const holding = this.#sockets.all().filter((socket) => socket.isHolding);
+      const held = holding.map((socket) => applyReports(state, socket.held(), this.#store));
+      const sealed = sealBlocks(state, now, this.#store, this.#timing, sealAll);
+      const overdue = takeOverdue(state, now, this.#timing).filter(({ slot }) => sealed.every((s) => s.slot !== slot));
+      state.commits += 1;
+      this.#planAlarm(state, now);
+      this.#store.save(encodeState(state), sealed);
+      for (const [index, socket] of holding.entries()) socket.settle(held[index]!);
+      const outgoing = [...sealed, ...this.#store.readSealed(overdue)];
+      if (outgoing.length > 0) this.ctx.waitUntil(sendBlocks(this.env.ROLLUPS, state, outgoing));
+      if (isNews(state)) this.ctx.waitUntil(this.#announce(state));
+      return verdicts;
+    } catch (error) {
+      this.#state = undefined; // half applied: the next event loads what is durable
+      throw error;
+    }
+  }
+
+  #planAlarm(state: DeviceState, now: number): void {
+    state.clockOffsetMs = this.env.CLOCK === "settable" ? now - wallMs() : 0;
+    const due = nextAlarmAt(state, this.#timing, this.#timing.outboxSlackMs);
+    if (due === null || (state.alarmAt !== null && state.alarmAt <= due)) return;
+    state.alarmAt = due;
+    void this.ctx.storage.setAlarm(wallMs() + Math.max(0, due - now));
+  }
+
+  override async alarm(): Promise<void> {
+    const state = this.#load();
+    state.alarmAt = null;
+    this.#commit([], wallMs() + state.clockOffsetMs);
+  }
+
+  // ---- reports over a socket -------------------------------------------------------------------------------------
+
+  override async fetch(request: Request): Promise<Response> {
+    const now = nowMs(this.env, request);
+    const state = await this.#prepare(now, true);
+    if (this.#sockets.all().some((socket) => socket.isHolding)) this.#commit([], now);
+    const { 0: client, 1: server } = new WebSocketPair();
+    const asked = new URL(request.url).searchParams.get("commitEveryMs");
+    const commitEveryMs = asked !== null && Number(asked) >= 0 ? Number(asked) : state.settings.commitEveryMs;
+    this.#sockets.accept(server, commitEveryMs, now - wallMs());
+    this.ctx.waitUntil(this.#live.presence(state, true));
+    const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(/, */);
+    const headers = offered.includes("telltale.v1") ? { "sec-websocket-protocol": "telltale.v1" } : undefined;
+    return new Response(null, { status: 101, webSocket: client, headers });
+  }
+
+  override async webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const socket = this.#sockets.of(ws);
+    const state = this.#load();
+    const frame = decodeFrame(message, (clockMs) => said(this.env, clockMs) ?? wallMs() + socket.clockOffsetMs);
+    if (frame.type === "invalid") return socket.send(frame.problem);
+    if (frame.type === "flush") {
+      if (socket.isHolding) this.#commit([], wallMs() + state.clockOffsetMs);
+      return;
+    }
+    const { seq, receivedAt, problems } = frame;
+    let { report, refused } = frame;
+    for (const problem of problems) socket.send(problem);
+    if (report?.device !== undefined && report.device !== state.device) {
+      refused += report.values.length;
+      const text = `the socket speaks for ${state.device}; use a gateway token for several`;
+      socket.send({ type: "problem", seq, index: 0, code: "device_mismatch", message: text });
+      report = undefined;
+    }
+    socket.hold(seq, receivedAt, report, refused);
+    if (socket.isDue(receivedAt)) {
+      this.#commit([], receivedAt);
+      return;
+    }
+    socket.keep();
+    if (report === undefined) return;
+    const seen = new ReportPacker();
+    seen.add(seq, report.at, receivedAt, report.names, report.values);
+    this.#live.note(state, noteLatest(state, seen.finish()), true);
+  }
+
+  override async webSocketClose(ws: WebSocket): Promise<void> {
+    const state = this.#load();
+    if (this.#sockets.of(ws).isHolding) this.#commit([], wallMs() + state.clockOffsetMs);
+    this.#sockets.forget(ws);
+    await this.#live.presence(state, this.#sockets.count(ws) > 0);
+  }
+
+  override async webSocketError(ws: WebSocket): Promise<void> {
+    await this.webSocketClose(ws);
+  }
+
+  // ---- questions and orders --------------------------------------------------------------------------------------
+
+  async latest(): Promise<LatestAnswer | null> {
+    const state = this.#loadKnown();
+    if (state === undefined) return null;
+    const { device, profile, lastReceivedAt, latest } = state;
+    return { device, zone: profile.zone, connected: this.#sockets.count() > 0, lastReceivedAt, metrics: Object.fromEntries(latest) };
+  }
+
+  async readings(metric: string, fromMs: number, toMs: number): Promise<HotReadings | null> {
+    const state = this.#loadKnown();
+    return state === undefined ? null : readHot(state, this.#store, metric, fromMs, toMs);
+  }
+
+  async setProfile(profile: ObjectProfile): Promise<void> {
+    const state = await this.#prepare(wallMs());
+    state.profile = profile;
+    this.#commit([], wallMs() + state.clockOffsetMs);
+  }
+
+  async seal(): Promise<{ sealed: number; pending: number }> {
+    const state = this.#loadKnown();
+    if (state === undefined) return { sealed: 0, pending: 0 };
+    const sealed = state.open.length;
+    for (const pending of state.outbox) pending.resendAt = 0;
+    this.#commit([], wallMs() + state.clockOffsetMs, true);
+    return { sealed, pending: state.outbox.length };
+  }
+
+  /** Noted with the next commit, or at once when none is to be expected. */
+  async confirm(stored: BlockReceipt[]): Promise<void> {
+    const state = this.#loadKnown();
+    if (state === undefined || confirm(state, stored) === 0) return;
+    const socket = this.#sockets.all()[0];
+    if (socket !== undefined) socket.noteConfirmed(stored);
+    else if (state.open.length === 0) this.#commit([], wallMs() + state.clockOffsetMs);
+  }
+
+  async watch(untilMs: number): Promise<DeviceGlance | null> {
+    const state = this.#loadKnown();
+    if (state === undefined) return null;
+    if (this.#live.lease(state, untilMs)) this.#commit([], wallMs() + state.clockOffsetMs);
+    return this.#live.glance(state, this.#sockets.count() > 0);
+  }
+
+  // ---- state -----------------------------------------------------------------------------------------------------
+
+  /** The state, for an object that is about to take reports: a new one asks its tenant's settings first. */
+  async #prepare(now: number, refresh = false): Promise<DeviceState> {
+    const state = this.#load();
+    const age = now - state.settingsAt;
+    if (state.commits === 0 || refresh) await this.#refreshSettings(state, now);
+    else if (age > SETTINGS_AGE_MS_MAX || age < 0) this.ctx.waitUntil(this.#refreshSettings(state, now));
+    return this.#load();
+  }
+
+  async #refreshSettings(state: DeviceState, now: number): Promise<void> {
+    state.settingsAt = now;
+    try {
+      state.settings = await readSettings(this.env.TENANT, state.tenant);
+    } catch (error) {
+      console.warn("tenant settings not read; the known ones stay", { tenant: state.tenant, error: String(error) });
+    }
+  }
+
+  /** Tells registry and zone what they do not know yet; a failure is tried again with the next commit. */
+  async #announce(state: DeviceState): Promise<void> {
+    try {
+      if (!state.registered && state.firstReceivedAt !== null) {
+        await register(this.env.CONTROL, state);
+        state.registered = true;
+      }
+      await this.#live.join(state, this.#sockets.count() > 0);
+    } catch (error) {
+      console.warn("device not announced yet", { tenant: state.tenant, device: state.device, error: String(error) });
+    }
+  }
+
+  /** The state of a device that has one; undefined for an object somebody merely asked for. */
+  #loadKnown(): DeviceState | undefined {
+    const state = this.#load();
+    return state.commits === 0 && state.latest.size === 0 ? undefined : state;
+  }
+
+  #load(): DeviceState {
+    if (this.#state !== undefined) return this.#state;
+    const row = this.#store.load();
+    const [tenant, device] = (this.ctx.id.name ?? "/").split("/") as [string, string];
+    const state = row === undefined ? newState(tenant, device, defaultSettings, 0) : decodeState(row);
+    for (const socket of this.#sockets.all()) {
+      confirm(state, socket.confirmed);
+      if (socket.isHolding) noteLatest(state, socket.held());
+    }
+    this.#state = state;
+    return state;
+  }
+}
+
+/** Registry or zone do not know of the device what they should. */
+const isNews = (state: DeviceState) =>
+  (!state.registered && state.firstReceivedAt !== null) || state.joinedZone !== state.profile.zone;

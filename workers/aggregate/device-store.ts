@@ -1,0 +1,99 @@
+// A device object's SQLite: one row of state, and the ring of sealed blocks. Knows rows, decides nothing.
+import type { SealedBlock } from "../../core/device/seal.ts";
+import type { Ring, RingEntry } from "../../core/device/ring.ts";
+
+/**
+ * PERSISTED: the two tables. Both have an integer key and no other index, so each statement below writes one row
+ * ($1.00 a million, whatever its size); sealed blocks are overwritten, never deleted (a delete is a row written).
+ */
+const TABLES = [
+  "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, row BLOB NOT NULL)",
+  `CREATE TABLE IF NOT EXISTS ring (slot INTEGER PRIMARY KEY, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
+    revision INTEGER NOT NULL, bytes INTEGER NOT NULL, block BLOB NOT NULL)`,
+];
+
+export class DeviceStore implements Ring {
+  #sql: SqlStorage;
+  #entries: RingEntry[] | undefined;
+  #hasTables = false;
+  /** Rows written by `save` since the object was made, as the platform counts and bills them. */
+  rowsWritten = 0;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** The state row; undefined for a device that never reported, whose object then leaves no trace. */
+  load(): Uint8Array | undefined {
+    if (!this.#tablesExist()) return undefined;
+    const row = this.#sql.exec<{ row: ArrayBuffer }>("SELECT row FROM state WHERE id = 0").toArray()[0];
+    return row === undefined ? undefined : new Uint8Array(row.row);
+  }
+
+  /** One commit: the state row, and one row for each block sealed with it, atomically (no await between them). */
+  save(state: Uint8Array, sealed: readonly SealedBlock[]): void {
+    if (!this.#tablesExist()) {
+      for (const table of TABLES) this.#sql.exec(table);
+      this.#hasTables = true;
+    }
+    this.rowsWritten += this.#sql.exec(
+      "INSERT INTO state (id, row) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET row = excluded.row",
+      state,
+    ).rowsWritten;
+    for (const { slot, startMs, endMs, revision, bytes, block } of sealed) {
+      this.rowsWritten += this.#sql.exec(
+        "INSERT OR REPLACE INTO ring (slot, start_ms, end_ms, revision, bytes, block) VALUES (?, ?, ?, ?, ?, ?)",
+        slot,
+        startMs,
+        endMs,
+        revision,
+        bytes,
+        block,
+      ).rowsWritten;
+      this.#note({ slot, startMs, endMs, revision, bytes });
+    }
+  }
+
+  entries(): readonly RingEntry[] {
+    if (this.#entries === undefined) {
+      const rows = this.#tablesExist()
+        ? this.#sql.exec<{ slot: number; start_ms: number; end_ms: number; revision: number; bytes: number }>(
+            "SELECT slot, start_ms, end_ms, revision, bytes FROM ring",
+          )
+        : [];
+      this.#entries = [...rows].map(({ slot, start_ms, end_ms, revision, bytes }) => ({
+        slot,
+        startMs: start_ms,
+        endMs: end_ms,
+        revision,
+        bytes,
+      }));
+    }
+    return this.#entries;
+  }
+
+  read(slot: number): Uint8Array {
+    return new Uint8Array(this.#sql.exec<{ block: ArrayBuffer }>("SELECT block FROM ring WHERE slot = ?", slot).one().block);
+  }
+
+  /** Sealed blocks as they were sent, to send them again. */
+  readSealed(pending: readonly { slot: number }[]): SealedBlock[] {
+    const slots = new Set(pending.map(({ slot }) => slot));
+    if (slots.size === 0) return [];
+    const entries = this.entries().filter(({ slot }) => slots.has(slot));
+    return entries.sort((a, b) => a.startMs - b.startMs).map((entry) => ({ ...entry, block: this.read(entry.slot) }));
+  }
+
+  #note(entry: RingEntry): void {
+    if (this.#entries === undefined) return;
+    const index = this.#entries.findIndex(({ slot }) => slot === entry.slot);
+    if (index < 0) this.#entries.push(entry);
+    else this.#entries[index] = entry;
+  }
+
+  #tablesExist(): boolean {
+    this.#hasTables ||=
+      this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ring'").toArray().length > 0;
+    return this.#hasTables;
+  }
+}

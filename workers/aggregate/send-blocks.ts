@@ -1,0 +1,29 @@
+// Sealed blocks → the queue. Nothing is lost when it refuses: the outbox keeps them and sends again.
+import { RESEND_AT_ONCE } from "../../core/device/outbox.ts";
+import type { SealedBlock } from "../../core/device/seal.ts";
+import type { DeviceState } from "../../core/device/state.ts";
+import type { BlockMessage } from "../../schemas/message.ts";
+
+/** `sendBatch` takes at most 256 KB (Queues limits, 2026-11); a message has a block of up to 32 KB and some framing. */
+const BATCH_BYTES_MAX = 200_000;
+
+export async function sendBlocks(queue: Queue<BlockMessage>, state: DeviceState, blocks: readonly SealedBlock[]): Promise<void> {
+  const { tenant, device } = state;
+  let batch: MessageSendRequest<BlockMessage>[] = [];
+  let bytes = 0;
+  const flush = async () => {
+    if (batch.length > 0) await queue.sendBatch(batch);
+    batch = [];
+    bytes = 0;
+  };
+  try {
+    for (const { startMs, endMs, revision, block } of blocks) {
+      if (batch.length >= RESEND_AT_ONCE || bytes + block.length > BATCH_BYTES_MAX) await flush();
+      batch.push({ body: { version: 1, tenant, device, startMs, endMs, revision, block }, contentType: "v8" });
+      bytes += block.length;
+    }
+    await flush();
+  } catch (error) {
+    console.warn("queue refused; the outbox sends again", { tenant, device, blocks: blocks.length, error: String(error) });
+  }
+}

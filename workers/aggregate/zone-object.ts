@@ -1,0 +1,145 @@
+// One zone: its members, who watches them, and the stream of what changes. Asks devices only while somebody looks.
+import { DurableObject } from "cloudflare:workers";
+import type { DeviceGlance, SnapshotFrame, ZoneFrame } from "../../schemas/live.ts";
+import type { LivePush, ZoneRpc } from "../../schemas/message.ts";
+import { wallMs } from "../clock.ts";
+import type { AggregateEnv } from "./env.ts";
+import { ZoneStore } from "./zone-store.ts";
+import { type Watcher, ZoneWatchers } from "./zone-watchers.ts";
+
+/** How long a device pushes without hearing from the zone again; a push into an unwatched zone ends it sooner. */
+export const LEASE_MS = 10 * 60_000;
+const RENEW_EVERY_MS = 5 * 60_000;
+/** Devices asked at once for a snapshot, and how long it waits for them: who is late is named in `missing`. */
+const ASKED_AT_ONCE = 100;
+const SNAPSHOT_DEADLINE_MS = 3_000;
+/** Frames kept for a watcher that comes back. */
+const FRAMES_KEPT = 500;
+
+type Unnumbered<F> = F extends ZoneFrame ? Omit<F, "seq"> : never;
+
+export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
+  readonly #store: ZoneStore;
+  readonly #watchers: ZoneWatchers;
+  readonly #tenant: string;
+  readonly #zone: string;
+  /** Rises from the wall clock's microseconds at start, so that no number is ever given twice, even after a restart. */
+  #seq = wallMs() * 1_000;
+  #frames: ZoneFrame[] = [];
+
+  constructor(ctx: DurableObjectState, env: AggregateEnv) {
+    super(ctx, env);
+    this.#store = new ZoneStore(ctx.storage.sql);
+    this.#watchers = new ZoneWatchers(ctx);
+    [this.#tenant, this.#zone] = (ctx.id.name ?? "/").split("/") as [string, string];
+  }
+
+  // ---- devices -----------------------------------------------------------------------------------------------------
+
+  async presence(device: string, connected: boolean): Promise<void> {
+    this.#store.put(device, connected);
+  }
+
+  async leave(device: string): Promise<void> {
+    this.#store.delete(device);
+    this.#publish({ type: "left", device });
+  }
+
+  /** Gives the instant until which the device shall push; 0: nobody watches it. */
+  async push(update: LivePush): Promise<number> {
+    if (!this.#watchers.watch(update.device)) return 0;
+    this.#publish({ type: "update", ...update });
+    return wallMs() + LEASE_MS;
+  }
+
+  // ---- watchers ----------------------------------------------------------------------------------------------------
+
+  /** `…/stream` (WebSocket, or server-sent events) and `…/snapshot`; `?device=` one device only, `?after=` the last seq seen. */
+  override async fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    const device = url.searchParams.get("device") ?? undefined;
+    if (url.pathname.endsWith("/snapshot")) return Response.json(await this.#snapshot(device, 0));
+    const after = Number(url.searchParams.get("after") ?? request.headers.get("last-event-id") ?? Number.NaN);
+    const { watcher, response } =
+      request.headers.get("upgrade")?.toLowerCase() === "websocket"
+        ? this.#watchers.acceptSocket(request, device)
+        : this.#watchers.acceptEventStream(device);
+    this.ctx.waitUntil(this.#welcome(watcher, after));
+    return response;
+  }
+
+  /** The gap since `after` when the frames kept reach back to it, else a fresh snapshot; frames that pass meanwhile follow. */
+  async #welcome(watcher: Watcher, after: number): Promise<void> {
+    this.#renewLater();
+    const missed = this.#framesAfter(after);
+    if (missed !== undefined) {
+      for (const frame of missed) watcher.send(frame);
+      watcher.ready();
+      return;
+    }
+    watcher.send(await this.#snapshot(watcher.device, wallMs() + LEASE_MS));
+    watcher.ready();
+  }
+
+  #framesAfter(after: number): ZoneFrame[] | undefined {
+    const first = this.#frames[0];
+    if (first === undefined || !(after >= first.seq) || after > this.#seq) return undefined;
+    return this.#frames.filter(({ seq }) => seq > after);
+  }
+
+  /** Asks the devices; their answers are the snapshot, and `leaseUntilMs` above 0 makes them push from now on. */
+  async #snapshot(device: string | undefined, leaseUntilMs: number): Promise<SnapshotFrame> {
+    const asked = [...this.#store.members().keys()].filter((name) => device === undefined || name === device);
+    const seq = ++this.#seq;
+    const answers = await this.#ask(asked, leaseUntilMs);
+    const devices = answers.filter((answer): answer is DeviceGlance => answer !== undefined);
+    const missing = asked.filter((_, index) => answers[index] === undefined);
+    return { type: "snapshot", seq, zone: this.#zone, at: wallMs(), devices, missing };
+  }
+
+  async #ask(devices: string[], leaseUntilMs: number): Promise<(DeviceGlance | undefined)[]> {
+    const answers: (DeviceGlance | undefined)[] = new Array(devices.length).fill(undefined);
+    let next = 0;
+    const lane = async () => {
+      for (let index = next++; index < devices.length; index = next++) {
+        const name = `${this.#tenant}/${devices[index]}`;
+        answers[index] = (await this.env.DEVICE.getByName(name).watch(leaseUntilMs).catch(() => null)) ?? undefined;
+      }
+    };
+    const lanes = Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, devices.length) }, lane));
+    const deadline = new Promise((resolve) => setTimeout(resolve, SNAPSHOT_DEADLINE_MS));
+    await Promise.race([lanes, deadline]);
+    return answers;
+  }
+
+  #publish(unnumbered: Unnumbered<ZoneFrame>): void {
+    const frame = { ...unnumbered, seq: ++this.#seq } as ZoneFrame;
+    this.#frames.push(frame);
+    if (this.#frames.length > FRAMES_KEPT) this.#frames.shift();
+    this.#watchers.send(frame);
+  }
+
+  // ---- leases ------------------------------------------------------------------------------------------------------
+
+  #renewLater(): void {
+    this.ctx.waitUntil(
+      this.ctx.storage.getAlarm().then((at) => at ?? this.ctx.storage.setAlarm(wallMs() + RENEW_EVERY_MS)),
+    );
+  }
+
+  /** Renews the leases of every device that is watched; without watchers it sleeps. */
+  override async alarm(): Promise<void> {
+    const watched = [...this.#store.members().keys()].filter((device) => this.#watchers.watch(device));
+    if (watched.length === 0) return;
+    this.#renewLater();
+    await this.#ask(watched, wallMs() + LEASE_MS);
+  }
+
+  override async webSocketMessage(): Promise<void> {
+    // Watchers have nothing to say yet; what they send is ignored.
+  }
+
+  override async webSocketClose(ws: WebSocket): Promise<void> {
+    this.#watchers.forget(ws);
+  }
+}

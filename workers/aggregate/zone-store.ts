@@ -1,0 +1,41 @@
+// A zone object's SQLite: its member devices and whether each holds a socket. Knows rows, decides nothing.
+
+/** PERSISTED: `WITHOUT ROWID`, so a change is one row written. */
+const TABLE = `CREATE TABLE IF NOT EXISTS member (device TEXT PRIMARY KEY, connected INTEGER NOT NULL) WITHOUT ROWID`;
+
+export class ZoneStore {
+  readonly #sql: SqlStorage;
+  #members: Map<string, boolean> | undefined;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** Members and whether each is connected. */
+  members(): ReadonlyMap<string, boolean> {
+    if (this.#members === undefined) {
+      const exists = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'member'").toArray().length > 0;
+      const rows = exists ? this.#sql.exec<{ device: string; connected: number }>("SELECT device, connected FROM member").toArray() : [];
+      this.#members = new Map(rows.map(({ device, connected }) => [device, connected === 1]));
+    }
+    return this.#members;
+  }
+
+  /** Writes only what changes. */
+  put(device: string, connected: boolean): void {
+    if (this.members().get(device) === connected) return;
+    this.#sql.exec(TABLE);
+    this.#sql.exec(
+      "INSERT INTO member (device, connected) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET connected = excluded.connected",
+      device,
+      connected ? 1 : 0,
+    );
+    this.#members!.set(device, connected);
+  }
+
+  delete(device: string): void {
+    if (!this.members().has(device)) return;
+    this.#sql.exec("DELETE FROM member WHERE device = ?", device);
+    this.#members!.delete(device);
+  }
+}

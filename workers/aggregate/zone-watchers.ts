@@ -1,0 +1,126 @@
+// Who watches a zone: hibernatable WebSockets and server-sent events, each for the whole zone or for one device.
+import type { ZoneFrame } from "../../schemas/live.ts";
+
+/** PERSISTED: a watcher's attachment, across hibernation. */
+interface Attachment {
+  device: string | undefined;
+}
+
+/** Frames that pass while a watcher waits for its snapshot; beyond it the oldest go, for the snapshot is newer anyway. */
+const BACKLOG_FRAMES_MAX = 1_000;
+/** Bytes an event stream may have waiting in a slow reader's way before the stream is cut; it comes back with its last id. */
+const EVENT_STREAM_BYTES_MAX = 1_000_000;
+
+export interface Watcher {
+  device: string | undefined;
+  send(frame: ZoneFrame): void;
+  /** The first frame has been sent: from now on frames go out as they come. */
+  ready(): void;
+}
+
+export class ZoneWatchers {
+  readonly #ctx: DurableObjectState;
+  /** Watchers that wait for their first frame, and event streams; sockets that are ready live in the runtime. */
+  readonly #waiting = new Map<WebSocket, ZoneFrame[]>();
+  readonly #streams = new Set<{ watcher: Watcher; waiting: ZoneFrame[] | undefined }>();
+
+  constructor(ctx: DurableObjectState) {
+    this.#ctx = ctx;
+  }
+
+  /** True when somebody watches this device. */
+  watch(device: string): boolean {
+    for (const { watcher } of this.#streams) if (shows(watcher.device, device)) return true;
+    return this.#ctx.getWebSockets().some((ws) => shows(attachmentOf(ws).device, device));
+  }
+
+  send(frame: ZoneFrame): void {
+    const device = frame.type === "snapshot" ? undefined : frame.device;
+    const text = JSON.stringify(frame);
+    for (const ws of this.#ctx.getWebSockets()) {
+      if (device !== undefined && !shows(attachmentOf(ws).device, device)) continue;
+      const waiting = this.#waiting.get(ws);
+      if (waiting !== undefined) keep(waiting, frame);
+      else sendText(ws, text);
+    }
+    for (const stream of this.#streams) {
+      if (device !== undefined && !shows(stream.watcher.device, device)) continue;
+      if (stream.waiting !== undefined) keep(stream.waiting, frame);
+      else stream.watcher.send(frame);
+    }
+  }
+
+  acceptSocket(request: Request, device: string | undefined): { watcher: Watcher; response: Response } {
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.#ctx.acceptWebSocket(server);
+    this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    server.serializeAttachment({ device } satisfies Attachment);
+    this.#waiting.set(server, []);
+    const watcher: Watcher = {
+      device,
+      send: (frame) => sendText(server, JSON.stringify(frame)),
+      ready: () => {
+        const frames = this.#waiting.get(server) ?? [];
+        this.#waiting.delete(server);
+        for (const frame of frames) watcher.send(frame);
+      },
+    };
+    const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(/, */);
+    const headers = offered.includes("telltale.v1") ? { "sec-websocket-protocol": "telltale.v1" } : undefined;
+    return { watcher, response: new Response(null, { status: 101, webSocket: client, headers }) };
+  }
+
+  acceptEventStream(device: string | undefined): { watcher: Watcher; response: Response } {
+    const encoder = new TextEncoder();
+    let controller: ReadableStreamDefaultController<Uint8Array>;
+    const end = () => this.#streams.delete(stream);
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (started) => {
+          controller = started;
+        },
+        cancel: () => void end(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: EVENT_STREAM_BYTES_MAX }),
+    );
+    const watcher: Watcher = {
+      device,
+      send: (frame) => {
+        const text = `id: ${frame.seq}\nevent: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`;
+        try {
+          if ((controller.desiredSize ?? 0) <= 0) {
+            end();
+            controller.close();
+          } else controller.enqueue(encoder.encode(text));
+        } catch {
+          end();
+        }
+      },
+      ready: () => {
+        const frames = stream.waiting ?? [];
+        stream.waiting = undefined;
+        for (const frame of frames) watcher.send(frame);
+      },
+    };
+    const stream: { watcher: Watcher; waiting: ZoneFrame[] | undefined } = { watcher, waiting: [] };
+    this.#streams.add(stream);
+    const headers = { "content-type": "text/event-stream", "cache-control": "no-store" };
+    return { watcher, response: new Response(body, { headers }) };
+  }
+
+  forget(ws: WebSocket): void {
+    this.#waiting.delete(ws);
+  }
+}
+
+const shows = (watched: string | undefined, device: string) => watched === undefined || watched === device;
+const attachmentOf = (ws: WebSocket) => ws.deserializeAttachment() as Attachment;
+
+function keep(waiting: ZoneFrame[], frame: ZoneFrame): void {
+  waiting.push(frame);
+  if (waiting.length > BACKLOG_FRAMES_MAX) waiting.shift();
+}
+
+function sendText(ws: WebSocket, text: string): void {
+  if (ws.readyState === WebSocket.OPEN) ws.send(text);
+}

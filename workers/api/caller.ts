@@ -1,0 +1,22 @@
+// Who calls, as Hono middleware.
+import { createMiddleware } from "hono/factory";
+import type { Caller } from "../../core/token/verify.ts";
+import { atLeast, authenticate } from "../authenticate.ts";
+import { nowMs, wallMs } from "../clock.ts";
+import type { ApiEnv } from "./env.ts";
+
+export interface ApiContext {
+  Bindings: ApiEnv;
+  Variables: { caller: Caller };
+}
+
+/**
+ * Lets callers of at least this role pass and puts who they are at `c.var.caller`. Tokens are judged by the wall clock
+ * where a local run plays the past, by which they were not signed.
+ * @example devices.get("/", requireRole("viewer"), (c) => c.json({ tenant: c.var.caller.tenant }))
+ */
+export const requireRole = (least: "viewer" | "operator" | "admin") =>
+  createMiddleware<ApiContext>(async (c, next) => {
+    c.set("caller", await authenticate(c.req.raw, c.env, Math.max(wallMs(), nowMs(c.env)), atLeast(least)));
+    await next();
+  });

@@ -1,0 +1,33 @@
+// /v1/zones and /v1/fleet: who is where, and the live view of a zone.
+import { Hono } from "hono";
+import { zoneName } from "../../../schemas/name.ts";
+import { Problem } from "../../problem.ts";
+import { type ApiContext, requireRole } from "../caller.ts";
+import { readZones } from "../registry.ts";
+import { validate } from "../validate.ts";
+
+export const zones = new Hono<ApiContext>();
+export const fleet = new Hono<ApiContext>();
+
+zones.get("/", requireRole("viewer"), async (c) => c.json({ zones: await readZones(c.env.CONTROL, c.var.caller.tenant) }));
+
+zones.get("/:zone/:view{snapshot|stream}", requireRole("viewer"), async (c) => {
+  const zone = validate(zoneName, c.req.param("zone"), "invalid_query");
+  const request = c.req.raw;
+  const accepts = request.headers.get("accept") ?? "";
+  const upgrades = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  if (c.req.param("view") === "stream" && !upgrades && !/text\/event-stream|\*\/\*/.test(accepts)) {
+    throw new Problem("upgrade_required", "a stream is a WebSocket, or server-sent events with `Accept: text/event-stream`");
+  }
+  const headers = new Headers(request.headers);
+  headers.delete("authorization");
+  const url = new URL(request.url);
+  url.searchParams.delete("access_token");
+  return await c.env.ZONE.getByName(`${c.var.caller.tenant}/${zone}`).fetch(new Request(url, { headers }));
+});
+
+fleet.get("/", requireRole("viewer"), async (c) => {
+  const { tenant } = c.var.caller;
+  const found = await readZones(c.env.CONTROL, tenant);
+  return c.json({ tenant, devices: found.reduce((sum, zone) => sum + zone.devices, 0), zones: found });
+});

@@ -1,0 +1,28 @@
+// The api Worker: answers operators and serves the dashboard.
+import { Hono } from "hono";
+import { Problem, problemResponse } from "../problem.ts";
+import type { ApiContext } from "./caller.ts";
+import type { ApiEnv } from "./env.ts";
+import { archive } from "./routes/archive.ts";
+import { devices } from "./routes/devices.ts";
+import { local } from "./routes/local.ts";
+import { tenant } from "./routes/tenant.ts";
+import { fleet, zones } from "./routes/zones.ts";
+
+export const api = new Hono<ApiContext>();
+
+api.get("/healthz", (c) => c.json({ status: "ok" }));
+api.route("/v1/devices", devices);
+api.route("/v1/zones", zones);
+api.route("/v1/fleet", fleet);
+api.route("/v1/archive", archive);
+api.route("/v1/tenant", tenant);
+api.route("/local", local);
+api.notFound((c) => {
+  const { pathname } = new URL(c.req.url);
+  if (pathname.startsWith("/v1/")) return new Problem("not_found", `${pathname} is no address of the API; see /openapi.json`).toResponse();
+  return c.env.ASSETS.fetch(c.req.raw);
+});
+api.onError((error) => problemResponse(error));
+
+export default api satisfies ExportedHandler<ApiEnv>;
