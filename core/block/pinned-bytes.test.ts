@@ -20,7 +20,7 @@ const block: Block = {
     { metric: "walk", at: clock, value: clock.map((_, i) => (i * i - 40 * i + ((i * 5) % 7)) / 100) },
     { metric: "ramp", at: clock, value: clock.map((_, i) => (i * i) / 10) },
     { metric: "hundreds", at: clock, value: clock.map((_, i) => ((i * 31) % 11) * 100) },
-    { metric: "spike", at: clock, value: clock.map((_, i) => (i === 35 ? 5_000_000 : 0)) },
+    { metric: "spike", at: clock, value: clock.map((_, i) => (i < 34 ? 0 : i === 35 ? 5_000_001 : i % 2)) },
     { metric: "even spread", at: clock, value: clock.map((_, i) => (i * 37) % 64) },
     { metric: "float32", at: clock, value: clock.map((_, i) => Math.fround((4519 + ((i * 3) % 5)) / 100)) },
     { metric: "nudged", at: clock, value: clock.map((_, i) => (i + 200) * 0.1) },
@@ -43,11 +43,12 @@ const V1 =
   "VFRCAUJ5qrb3YAAAgICAgICAgBDEAwMoHQCQTgIIEQCknAENVQAGBEAAAAAAAAAAAD/wAAAAAAAAQwAAAAAAAABDMAAAAAAA" +
   "AQ0IY29uc3RhbnQAAQSaAwVsZXZlbAAAEQoDENINJBpBpININJBpBpINIMKSDSDABHdhbGsAAhIAQxwnCk5hScKTmFJwpOYU" +
   "nCk5hScKGnMKThQEcmFtcAABEgAC6GJJJJJJJJJJJJJJJJ0OSSSACGh1bmRyZWRzAAAZAGQDEDSSA0kkBpJAaSSA0kgNJIKA" +
-  "0kgMBXNwaWtlAAAIAMCWsQL4M+ALZXZlbiBzcHJlYWQAABEANShBAEEAQQQBBAEEAQQQBBAEEAQQQBBAEEEAQQBBAEEBYAgg" +
-  "CCAIIAdmbG9hdDMyACIQzkYEAUMShiUMShiUMShiUJTWUAZudWRnZWQAgRWQAwIAAATOZzOZzOZyCcyACWV4Y2VwdGlvbgBA" +
-  "EQACB/p/6f//Agl+N+Q8iAB1nAqAAAAAAAAAAAV3b3JkcwEfEqrVqv0H0NhGhAAAAQ/7PJ764dvdXXbelGYyqtWq1QqklM2K" +
-  "EYgAAAAAkIw2LlUGfTCDUtZ1ObMSFa8TkHIkG9BnMUAMZmFyIGludGVnZXJzAAAYANOF2MwEoAdAiGFWLzPzpO8pZCD8MIVP" +
-  "WrWKoTEnInjJ+UzaWGQZB06NAzYx7FLaRhAnT8NbKrCKjwwSUmF1bXRlbXBlcmF0dXIgwrBDAgAVAgKYa30V";
+  "0kgMBXNwaWtlAAABAP1gAACAAAA4loIOJaBgAAKAAAYAACALZXZlbiBzcHJlYWQAABEANShBAEEAQQQBBAEEAQQQBBAEEAQQ" +
+  "QBBAEEEAQQBBAEEBYAggCCAIIAdmbG9hdDMyACIQzkYEAUMShiUMShiUMShiUJTWUAZudWRnZWQAgRWQAwIAAATOZzOZzOZy" +
+  "CcyACWV4Y2VwdGlvbgBAEQACB/p/6f//Agl+N+Q8iAB1nAqAAAAAAAAAAAV3b3JkcwEfEqrVqv0H0NhGhAAAAQ/7PJ764dvd" +
+  "XXbelGYyqtWq1QqklM2KEYgAAAAAkIw2LlUGfTCDUtZ1ObMSFa8TkHIkG9BnMUAMZmFyIGludGVnZXJzAAAYANOF2MwEoAdA" +
+  "iGFWLzPzpO8pZCD8MIVPWrWKoTEnInjJ+UzaWGQZB06NAzYx7FLaRhAnT8NbKrCKjwwSUmF1bXRlbXBlcmF0dXIgwrBDAgAV" +
+  "AgJvhzI/";
 
 describe("format version 1", () => {
   it("[B12] the pinned bytes decode to the same readings for ever", () => {
