@@ -34,7 +34,7 @@ export const blockMessage = z.object({
   startMs: z.number().int(),
   endMs: z.number().int(),
   revision: z.number().int().positive(),
-  block: z.instanceof(Uint8Array),
+  block: z.instanceof(Uint8Array<ArrayBufferLike>),
 });
 export type BlockMessage = z.infer<typeof blockMessage>;
 

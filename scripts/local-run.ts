@@ -93,7 +93,7 @@ async function workerOf(environment: string | undefined, vars: Record<string, st
   return {
     ...bound,
     name: environment === undefined ? "telltale" : `telltale-${environment}`,
-    bindings: { ...workerOptions.bindings, ...vars },
+    bindings: { ...(workerOptions.bindings as Record<string, string>), ...vars },
     modules: [{ type: "ESModule", path: `${environment ?? "single"}.mjs`, contents: outputFiles[0]!.text }],
     modulesRoot: "/",
     routes,

@@ -23,10 +23,11 @@ export class TokenError extends Error {
   }
 }
 
-let cachedKey: { secret: string; key: Promise<CryptoKey> } | undefined;
+type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+let cachedKey: { secret: string; key: Promise<Key> } | undefined;
 
 /** The imported key of the last secret seen: importing costs as much as verifying, and a deployment has one secret. */
-function importedKey(secret: string): Promise<CryptoKey> {
+function importedKey(secret: string): Promise<Key> {
   if (cachedKey?.secret !== secret) {
     const key = crypto.subtle.importKey(
       "raw",

@@ -48,6 +48,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     this.#timing = timingOf(env);
   }
 
+  /** Rows written by commits since the object woke: what tests and benchmarks count. */
+  get rowsWritten(): number {
+    return this.#store.rowsWritten;
+  }
+
   // ---- reports over HTTPS ---------------------------------------------------------------------------------------
 
   /** Requests that wait together share one commit; each is answered when it is durable. */

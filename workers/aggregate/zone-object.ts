@@ -107,8 +107,12 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
       }
     };
     const lanes = Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, devices.length) }, lane));
-    const deadline = new Promise((resolve) => setTimeout(resolve, SNAPSHOT_DEADLINE_MS));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise((resolve) => {
+      timer = setTimeout(resolve, SNAPSHOT_DEADLINE_MS);
+    });
     await Promise.race([lanes, deadline]);
+    clearTimeout(timer);
     return answers;
   }
 
@@ -122,9 +126,10 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
   // ---- leases ------------------------------------------------------------------------------------------------------
 
   #renewLater(): void {
-    this.ctx.waitUntil(
-      this.ctx.storage.getAlarm().then((at) => at ?? this.ctx.storage.setAlarm(wallMs() + RENEW_EVERY_MS)),
-    );
+    const plan = async () => {
+      if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(wallMs() + RENEW_EVERY_MS);
+    };
+    this.ctx.waitUntil(plan());
   }
 
   /** Renews the leases of every device that is watched; without watchers it sleeps. */

@@ -14,7 +14,7 @@ export async function readBody(request: Request): Promise<string> {
   const length = Number(request.headers.get("content-length") ?? 0);
   if (length > BODY_BYTES_MAX) throw tooLarge(length);
   if (request.body === null) return "";
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   if (encoding === "identity" && length > 0) return decode(decoder, await request.arrayBuffer());
 
   const stream: ReadableStream<Uint8Array> =

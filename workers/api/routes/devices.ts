@@ -1,6 +1,5 @@
 // /v1/devices: the registry, the newest readings, the past.
 import { Hono } from "hono";
-import * as z from "zod";
 import { deviceName } from "../../../schemas/name.ts";
 import { deviceProfile, historyQuery } from "../../../schemas/query.ts";
 import { nowMs } from "../../clock.ts";

@@ -1,0 +1,51 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+/** Three kinds of tests: pure ones in Node, objects in workerd, and whole runs as real processes. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["{core,schemas,scripts,dashboard}/**/*.test.ts", "test/*.test.ts"],
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                CONTROL_MIGRATIONS: await readD1Migrations("./migrations/control"),
+                WARM_MIGRATIONS: await readD1Migrations("./migrations/warm"),
+                TOKEN_SECRET: "the secret of the object tests, long enough",
+                CLOCK: "settable",
+                SEAL_SPREAD_MS: "60000",
+                OUTBOX_RESEND_MS: "60000",
+              },
+            },
+          })),
+        ],
+        test: {
+          name: "object",
+          include: ["workers/**/*.test.ts"],
+          setupFiles: ["./test/object-setup.ts"],
+          // It ships ES modules under names Node takes for CommonJS.
+          deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
+        },
+      },
+      {
+        test: {
+          name: "flow",
+          environment: "node",
+          include: ["test/{flow,fault,browser}/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
