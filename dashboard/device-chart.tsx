@@ -28,8 +28,9 @@ export function DeviceChart({ watch, device, metrics, range }: DeviceChartProps)
   const { answer, error, isLoading, reload } = useAnswer(
     key,
     (signal) => {
-      const { startMs, endMs } = view();
-      return loadHistory(api, { device, metrics, startMs, endMs: endMs + 1, resolution }, signal);
+      // The range asked for is half-open: a millisecond more takes in the newest reading.
+      const endMs = Math.ceil(view().endMs) + 1;
+      return loadHistory(api, { device, metrics, startMs: endMs - range.spanMs, endMs, resolution }, signal);
     },
     rereadEveryMs(range.spanMs),
   );

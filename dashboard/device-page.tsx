@@ -7,7 +7,7 @@ import { COMPARED_MAX, MetricTiles } from "./metric-tiles.tsx";
 import { Age, Failure, PresenceLamp } from "./notices.tsx";
 import { RANGES, rangeOf } from "./range.ts";
 import { deviceLink, fleetLink, type Route, zoneLink } from "./route.ts";
-import { Shell } from "./shell.tsx";
+import { type Crumb, Shell } from "./shell.tsx";
 import { compareNames } from "./table-shape.ts";
 import { useAnswer } from "./use-answer.ts";
 import { useZoneWatch } from "./use-zone-watch.ts";
@@ -45,6 +45,9 @@ export function DevicePage({ route }: { route: Extract<Route, { page: "device" }
     { label: entry.answer?.name ?? device },
   ];
   const error = entry.error ?? (latest.error?.status === 404 ? null : latest.error);
+  if (entry.error?.status === 404 && latest.answer === null) {
+    return <UnknownDevice crumbs={crumbs} message={entry.error.message} />;
+  }
   return (
     <Shell crumbs={crumbs} watch={watch}>
       <div class="page wide">
@@ -74,15 +77,19 @@ export function DevicePage({ route }: { route: Extract<Route, { page: "device" }
               ))}
             </fieldset>
           </div>
-          <DeviceChart
-            watch={watch}
-            device={device}
-            metrics={selected}
-            range={range}
-            resolution={resolution}
-          />
+          <DeviceChart watch={watch} device={device} metrics={selected} range={range} />
         </div>
       </div>
+    </Shell>
+  );
+}
+
+function UnknownDevice({ crumbs, message }: { crumbs: Crumb[]; message: string }) {
+  return (
+    <Shell crumbs={crumbs}>
+      <p class="empty">
+        {message} <a href={fleetLink()}>Back to the fleet</a>
+      </p>
     </Shell>
   );
 }

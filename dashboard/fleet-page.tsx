@@ -1,4 +1,5 @@
 // The fleet at a glance: its zones with their counts, and the register of devices, page by page. Opens no stream: watching costs.
+import { useEffect, useState } from "preact/hooks";
 import type { FleetAnswer } from "./answers.ts";
 import { useApi } from "./context.ts";
 import { formatCount } from "./format.ts";
@@ -9,15 +10,19 @@ import { Shell } from "./shell.tsx";
 import { compareNames } from "./table-shape.ts";
 import { useAnswer } from "./use-answer.ts";
 
-const REREAD_EVERY_MS = 30_000;
+const REREAD_EVERY_MS = 15_000;
+/** While somebody waits for a first device to appear. */
+const REREAD_EMPTY_EVERY_MS = 3_000;
 
 export function FleetPage() {
   const api = useApi();
+  const [isEmpty, setEmpty] = useState(false);
   const { answer, error, reload } = useAnswer(
     "fleet",
     (signal) => api.get<FleetAnswer>("/v1/fleet", signal),
-    REREAD_EVERY_MS,
+    isEmpty ? REREAD_EMPTY_EVERY_MS : REREAD_EVERY_MS,
   );
+  useEffect(() => setEmpty(answer?.devices === 0), [answer]);
   return (
     <Shell crumbs={answer ? [{ label: answer.tenant }] : []}>
       <div class="page" data-testid="fleet" data-devices={answer?.devices}>
@@ -26,7 +31,7 @@ export function FleetPage() {
           <p class="summary">{answer && summaryOf(answer)}</p>
         </div>
         {error && <Failure error={error} onRetry={reload} />}
-        {answer && answer.devices === 0 ? <FirstSteps /> : <Zones zones={answer?.zones ?? []} />}
+        {answer?.devices === 0 ? <FirstSteps /> : <Zones zones={answer?.zones ?? []} />}
         {answer && answer.devices > 0 && <Register deviceCount={answer.devices} />}
       </div>
     </Shell>

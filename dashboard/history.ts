@@ -27,8 +27,8 @@ export async function loadHistory(api: Api, asked: HistoryAsked, signal: AbortSi
     asked.metrics.map((metric) => {
       const query = new URLSearchParams({
         metric,
-        from: String(Math.floor(asked.startMs)),
-        to: String(Math.ceil(asked.endMs)),
+        from: String(asked.startMs),
+        to: String(asked.endMs),
         resolution: asked.resolution,
       });
       return api.get<HistoryAnswer>(

@@ -78,8 +78,8 @@ function OpenByName() {
     >
       <input
         type="search"
-        placeholder="Open a device by its id"
-        aria-label="Open a device by its id"
+        placeholder="Open a device by id"
+        aria-label="Open a device by id"
         autocomplete="off"
         spellcheck={false}
         value={name}

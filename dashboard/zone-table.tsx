@@ -34,12 +34,10 @@ export function ZoneTableView({ watch, order, columns, sort, onSort, onTouch }: 
             {head({ by: "name" }, "Device", "cell-name")}
             {head({ by: "heard" }, "Heard", "cell-heard")}
             {columns.map(({ metric }) => head({ by: "metric", metric }, metric, "cell-value"))}
-            <th
-              scope="col"
-              class="cell-trend"
-              title={trendMetric ? `${trendMetric}, since this page was opened` : ""}
-            >
-              Trend
+            <th scope="col" class="cell-trend">
+              <span title={`${trendMetric ?? "Nothing"}, since this page was opened`}>
+                Trend{trendMetric && ` · ${trendMetric}`}
+              </span>
             </th>
           </tr>
         </thead>
