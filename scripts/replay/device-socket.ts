@@ -153,7 +153,10 @@ export class DeviceSocket {
   }
 
   #transmitAll(): void {
-    for (const entry of this.#unacknowledged) this.#transmit(entry);
+    for (const entry of this.#unacknowledged) {
+      entry.sentAt = performance.now(); // the latency of the try that succeeds
+      this.#transmit(entry);
+    }
   }
 
   #receive(frame: ServerFrame): void {
