@@ -55,7 +55,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalRun> {
       log: new Log(options.quiet ? LogLevel.ERROR : LogLevel.WARN),
       logRequests: false,
       telemetry: { enabled: false },
-      resourcePersistencePath: options.state,
+      // Where `wrangler dev --persist-to` keeps it too: both see the same data.
+      resourcePersistencePath: options.state === undefined ? undefined : join(options.state, "v3"),
       workers,
     } as Parameters<typeof convertV4MiniflareOptions>[0]),
   );

@@ -7,14 +7,14 @@ const RESEND_MS_MAX = 6 * 3_600_000;
 /** How many blocks one commit or alarm sends again, oldest first: a queue that was away is not flooded when it is back. */
 export const RESEND_AT_ONCE = 20;
 
-/** Takes the pending blocks whose time has come, oldest first, and notes them as sent again at `nowMs`. */
-export function takeOverdue(state: DeviceState, nowMs: number, timing: SealTiming): Pending[] {
+/** Takes the pending blocks whose time has come, oldest first, and notes them as sent again at `wallMs`. */
+export function takeOverdue(state: DeviceState, wallMs: number, timing: SealTiming): Pending[] {
   const overdue = state.outbox
-    .filter(({ resendAt }) => resendAt <= nowMs)
+    .filter(({ resendAt }) => resendAt <= wallMs)
     .sort((a, b) => a.startMs - b.startMs)
     .slice(0, RESEND_AT_ONCE);
   for (const pending of overdue) {
-    pending.resendAt = nowMs + Math.min(RESEND_MS_MAX, timing.resendMs * 2 ** pending.attempts);
+    pending.resendAt = wallMs + Math.min(RESEND_MS_MAX, timing.resendMs * 2 ** pending.attempts);
     pending.attempts += 1;
   }
   return overdue;
@@ -30,12 +30,12 @@ export function confirm(state: DeviceState, stored: readonly { startMs: number; 
 }
 
 /**
- * When the object must be woken: for the first block due to be sealed and, `outboxSlackMs` after its time, for a pending
+ * When the object must be woken, by the wall clock: for the first block due to be sealed and, `outboxSlackMs` after its time, for a pending
  * block. With slack of more than a bucket a reporting device has one alarm a bucket; its commits see to the outbox.
  */
 export function nextAlarmAt(state: DeviceState, timing: SealTiming, outboxSlackMs: number): number | null {
   const dues = [
-    ...state.open.map((open) => sealDueAt(open, state.device, timing)),
+    ...state.open.map((open) => sealDueAt(open, state.device, timing) - state.clockOffsetMs),
     ...state.outbox.map(({ resendAt }) => resendAt + outboxSlackMs),
   ];
   return dues.length === 0 ? null : Math.min(...dues);

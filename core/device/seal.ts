@@ -88,7 +88,7 @@ function intoRing(state: DeviceState, leaving: OpenBlock[], nowMs: number, ring:
     entries.push(entry);
     inUse.add(slot);
     state.sealedThroughMs = Math.max(state.sealedThroughMs, endMs);
-    const pending: Pending = { startMs, slot, revision, resendAt: nowMs + timing.resendMs, attempts: 1 };
+    const pending: Pending = { startMs, slot, revision, resendAt: nowMs - state.clockOffsetMs + timing.resendMs, attempts: 1 };
     state.outbox = [...state.outbox.filter((other) => other.slot !== slot), pending];
     return { ...entry, block };
   });

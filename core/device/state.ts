@@ -9,7 +9,7 @@ export interface Pending {
   startMs: number;
   slot: number;
   revision: number;
-  /** When it is sent again unless confirmed before, epoch ms. */
+  /** When it is sent again unless confirmed before, epoch ms by the wall clock: the queue runs by that. */
   resendAt: number;
   attempts: number;
 }
@@ -21,7 +21,7 @@ interface StateHeader {
   device: string;
   profile: ObjectProfile;
   settings: TenantSettings;
-  /** When the settings were last asked of the tenant's object. */
+  /** When the settings were last asked of the tenant's object, by the wall clock. */
   settingsAt: number;
   /** Newest `at` ever taken: the watermark's head. */
   newestAt: number;
@@ -35,9 +35,9 @@ interface StateHeader {
   counts: number[];
   commits: number;
   outbox: Pending[];
-  /** When the pending alarm fires, on this object's clock; null: none. */
+  /** When the pending alarm fires, by the wall clock; null: none. */
   alarmAt: number | null;
-  /** Difference of this object's clock to the wall clock; 0 unless a local run sets the time. */
+  /** What the receipt clock differs from the wall clock; 0 unless a local run sets the time. */
   clockOffsetMs: number;
   /** The registry knows the device, and this zone's object counts it a member. */
   registered: boolean;

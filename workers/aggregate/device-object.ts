@@ -57,7 +57,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
 
   /** Requests that wait together share one commit; each is answered when it is durable. */
   async report(reports: PackedReports, receivedAt: number): Promise<Verdicts> {
-    await this.#prepare(receivedAt);
+    await this.#prepare();
     return await new Promise<Verdicts>((settle, fail) => {
       this.#waiting.push({ reports, receivedAt, settle, fail });
       void this.#drain();
@@ -87,6 +87,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   /** Load is done; decide → save → act. Exactly one row, and one more for each block sealed with it. */
   #commit(group: readonly Waiting[], now: number, sealAll = false): Verdicts[] {
     const state = this.#load();
+    state.clockOffsetMs = this.env.CLOCK === "settable" ? now - wallMs() : 0;
     try {
       const verdicts = group.map(({ reports }) => {
         this.#live.note(state, noteLatest(state, reports), this.#sockets.count() > 0);
@@ -95,9 +96,9 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       const holding = this.#sockets.all().filter((socket) => socket.isHolding);
       const held = holding.map((socket) => applyReports(state, socket.held(), this.#store));
       const sealed = sealBlocks(state, now, this.#store, this.#timing, sealAll);
-      const overdue = takeOverdue(state, now, this.#timing).filter(({ slot }) => sealed.every((s) => s.slot !== slot));
+      const overdue = takeOverdue(state, wallMs(), this.#timing).filter(({ slot }) => sealed.every((s) => s.slot !== slot));
       state.commits += 1;
-      this.#planAlarm(state, now);
+      this.#planAlarm(state);
       this.#store.save(encodeState(state), sealed);
       for (const [index, socket] of holding.entries()) socket.settle(held[index]!);
       const outgoing = [...sealed, ...this.#store.readSealed(overdue)];
@@ -110,12 +111,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     }
   }
 
-  #planAlarm(state: DeviceState, now: number): void {
-    state.clockOffsetMs = this.env.CLOCK === "settable" ? now - wallMs() : 0;
+  #planAlarm(state: DeviceState): void {
     const due = nextAlarmAt(state, this.#timing, this.#timing.outboxSlackMs);
     if (due === null || (state.alarmAt !== null && state.alarmAt <= due)) return;
     state.alarmAt = due;
-    void this.ctx.storage.setAlarm(wallMs() + Math.max(0, due - now));
+    void this.ctx.storage.setAlarm(due);
   }
 
   override async alarm(): Promise<void> {
@@ -128,7 +128,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
 
   override async fetch(request: Request): Promise<Response> {
     const now = nowMs(this.env, request);
-    const state = await this.#prepare(now, true);
+    const state = await this.#prepare(true);
     if (this.#sockets.all().some((socket) => socket.isHolding)) this.#commit([], now);
     const { 0: client, 1: server } = new WebSocketPair();
     const asked = new URL(request.url).searchParams.get("commitEveryMs");
@@ -196,7 +196,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   }
 
   async setProfile(profile: ObjectProfile): Promise<void> {
-    const state = await this.#prepare(wallMs());
+    const state = await this.#prepare();
     state.profile = profile;
     this.#commit([], wallMs() + state.clockOffsetMs);
   }
@@ -229,16 +229,15 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   // ---- state -----------------------------------------------------------------------------------------------------
 
   /** The state, for an object that is about to take reports: a new one asks its tenant's settings first. */
-  async #prepare(now: number, refresh = false): Promise<DeviceState> {
+  async #prepare(refresh = false): Promise<DeviceState> {
     const state = this.#load();
-    const age = now - state.settingsAt;
-    if (state.commits === 0 || refresh) await this.#refreshSettings(state, now);
-    else if (age > SETTINGS_AGE_MS_MAX || age < 0) this.ctx.waitUntil(this.#refreshSettings(state, now));
+    if (state.commits === 0 || refresh) await this.#refreshSettings(state);
+    else if (wallMs() - state.settingsAt > SETTINGS_AGE_MS_MAX) this.ctx.waitUntil(this.#refreshSettings(state));
     return this.#load();
   }
 
-  async #refreshSettings(state: DeviceState, now: number): Promise<void> {
-    state.settingsAt = now;
+  async #refreshSettings(state: DeviceState): Promise<void> {
+    state.settingsAt = wallMs();
     try {
       state.settings = await readSettings(this.env.TENANT, state.tenant);
     } catch (error) {
