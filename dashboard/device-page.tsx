@@ -8,7 +8,6 @@ import { Age, Failure, PresenceLamp } from "./notices.tsx";
 import { RANGES, rangeOf } from "./range.ts";
 import { deviceLink, fleetLink, type Route, zoneLink } from "./route.ts";
 import { type Crumb, Shell } from "./shell.tsx";
-import { compareNames } from "./table-shape.ts";
 import { useAnswer } from "./use-answer.ts";
 import { useZoneWatch } from "./use-zone-watch.ts";
 import type { ZoneWatch } from "./zone-watch.ts";
@@ -114,7 +113,7 @@ function DeviceHead({ device, entry, zone, watch, heard }: DeviceHeadProps) {
             <Age watch={watch} lastReceivedAt={heard.lastReceivedAt} />
           </span>
         )}
-        {entry?.name && <span>{device}</span>}
+        {entry?.name && entry.name !== device && <span>{device}</span>}
         {entry?.model && <span>{entry.model}</span>}
         {zone && <a href={zoneLink(zone)}>{zone}</a>}
         {entry?.location && (
@@ -142,5 +141,5 @@ function newestOf(
 /** The metrics the address names, else the first there is. */
 function selectedOf(asked: readonly string[], metrics: Readonly<Record<string, LatestReading>>): string[] {
   if (asked.length > 0) return asked.slice(0, COMPARED_MAX);
-  return Object.keys(metrics).sort(compareNames).slice(0, 1);
+  return Object.keys(metrics).slice(0, 1);
 }

@@ -65,7 +65,7 @@ export class DeviceRow extends Component<DeviceRowProps, DeviceRowState> {
           <a href={deviceLink(device)} title={[device, model].filter(Boolean).join(" · ")}>
             {name ?? device}
           </a>
-          {name && <small>{device}</small>}
+          {name && name !== device && <small>{device}</small>}
         </th>
         <td class="cell-heard">
           <Age watch={watch} lastReceivedAt={lastReceivedAt} />

@@ -3,7 +3,6 @@ import { useRef, useState } from "preact/hooks";
 import type { LatestReading } from "../schemas/live.ts";
 import { useTicking } from "./context.ts";
 import { decimalsOf, formatAge, formatValue } from "./format.ts";
-import { compareNames } from "./table-shape.ts";
 import { sparkPath } from "./trail.ts";
 import type { ZoneWatch } from "./zone-watch.ts";
 
@@ -22,7 +21,7 @@ interface MetricTilesProps {
 
 export function MetricTiles({ watch, device, metrics, selected, onSelect }: MetricTilesProps) {
   const [text, setText] = useState("");
-  const names = Object.keys(metrics).sort(compareNames);
+  const names = Object.keys(metrics);
   const needle = text.trim().toLowerCase();
   return (
     <section aria-label="Metrics">

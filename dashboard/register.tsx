@@ -55,7 +55,7 @@ function registerRow({ device, zone, name, model, firstSeenAt }: DeviceEntry) {
     <tr key={device} data-testid="register-row" data-device={device}>
       <td>
         <a href={deviceLink(device)}>{name ?? device}</a>
-        {name && <small>{device}</small>}
+        {name && name !== device && <small>{device}</small>}
       </td>
       <td>
         <a href={zoneLink(zone)}>{zone}</a>

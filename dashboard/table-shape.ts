@@ -22,9 +22,9 @@ export interface RowFilter {
 }
 
 /** Columns shown before the operator chooses others. */
-const SHOWN_FIRST = 5;
+const SHOWN_FIRST = 6;
 
-/** Every metric of the zone, those most devices have first. */
+/** Every metric of the zone: those most devices have first, then in the order devices send them, which is their makers'. */
 export function metricColumns(devices: Iterable<DeviceGlance>): MetricColumn[] {
   const values = new Map<string, number[]>();
   for (const { metrics } of devices) {
@@ -39,7 +39,7 @@ export function metricColumns(devices: Iterable<DeviceGlance>): MetricColumn[] {
     deviceCount: seen.length,
     decimals: decimalsOf(seen),
   }));
-  return columns.sort((a, b) => b.deviceCount - a.deviceCount || compareNames(a.metric, b.metric));
+  return columns.sort((a, b) => b.deviceCount - a.deviceCount);
 }
 
 /** The chosen metrics that still exist, in the columns' order; with no choice the first few. */

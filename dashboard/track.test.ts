@@ -93,14 +93,14 @@ describe("a windowed track", () => {
     expect(track.value[2]).toBe(8);
   });
 
-  it("breaks where windows are missing, fetched or live", () => {
-    const gap = trackOf(
-      answer({ resolution: "1m", points: [minute(0, [1]), minute(300_000, [2])] }),
-      400_000,
-    );
-    expect(gap.value).toEqual([1, null, 2]);
-    appendReading(gap, 600_000, 3);
-    expect(gap.value).toEqual([1, null, 2, null, 3]);
-    expect(gap.pointCount).toBe(3);
+  it("breaks where windows are missing, fetched or live, but not at a device's own slow pace", () => {
+    const minutes = (...starts: number[]) => starts.map((start) => minute(start * 60_000, [start]));
+    const gap = trackOf(answer({ resolution: "1m", points: minutes(0, 1, 2, 10) }), 660_000);
+    expect(gap.value).toEqual([0, 1, 2, null, 10]);
+    appendReading(gap, 1_800_000, 30);
+    expect(gap.value.slice(-2)).toEqual([null, 30]);
+    expect(gap.pointCount).toBe(5);
+    const hourly = trackOf(answer({ resolution: "1m", points: minutes(0, 60, 120, 180) }), 11_000_000);
+    expect(hourly.value).toEqual([0, 60, 120, 180]);
   });
 });

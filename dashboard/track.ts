@@ -1,6 +1,7 @@
 // One metric's line on the chart: fetched history, then live readings added at its end and old ones dropped at its start.
 // Columns are changed in place: a range holds up to 50,000 points and moves every second.
 import type { HistoryAnswer, RawPoint, WindowPoint } from "../schemas/query.ts";
+import { breaksBefore, TAIL_COUNT } from "./line-break.ts";
 
 /** The window still being filled, so a live reading can move its mean, min and max. */
 interface OpenWindow {
@@ -27,10 +28,8 @@ export interface Track {
 }
 
 const WINDOW_MS = { raw: 0, "1m": 60_000, "5m": 300_000, "1h": 3_600_000, "1d": 86_400_000 } as const;
-/** Raw readings further apart than this many usual steps were interrupted. */
-const BREAK_STEPS = 5;
 /** Raw readings closer than this are never torn apart, however irregular the device. */
-const BREAK_MS_MIN = 60_000;
+const RAW_STEP_MS_MIN = 60_000;
 
 /** `toMs`: the end of the range that was asked for. */
 export function trackOf(answer: HistoryAnswer, toMs: number): Track {
@@ -62,7 +61,7 @@ export function appendReading(track: Track, atMs: number, value: number): boolea
     return true;
   }
   const startMs = Math.floor(atMs / track.windowMs) * track.windowMs;
-  if (open && startMs > open.endMs) breakLine(track, open.endMs);
+  breakBefore(track, (startMs + atMs) / 2);
   track.open = { startMs, endMs: startMs + track.windowMs, count: 1, sum: value };
   addPoint(track, (startMs + atMs) / 2, value, value, value);
   return true;
@@ -86,7 +85,7 @@ function appendRaw(track: Track, atMs: number, value: number): boolean {
     track.value[track.value.length - 1] = value;
     return true;
   }
-  if (lastAt !== undefined && atMs - lastAt > breakMsOf(track.at)) breakLine(track, lastAt + 1);
+  breakBefore(track, atMs);
   addPoint(track, atMs, value, null, null);
   return true;
 }
@@ -102,22 +101,25 @@ function widen(track: Track, open: OpenWindow, atMs: number, value: number): voi
 }
 
 function addRaw(track: Track, points: readonly RawPoint[]): void {
-  const breakMs = breakMsOf(points.map((point) => point.at));
-  let lastAt: number | null = null;
-  for (const { at, value } of points) {
-    if (lastAt !== null && at - lastAt > breakMs) breakLine(track, lastAt + 1);
+  const isBroken = breaksBefore(
+    points.map((point) => point.at),
+    RAW_STEP_MS_MIN,
+  );
+  for (const [index, { at, value }] of points.entries()) {
+    if (isBroken[index]) breakLine(track);
     addPoint(track, at, value, null, null);
-    lastAt = at;
   }
 }
 
 /** A window stands at the middle of the part of it that has happened. */
 function addWindows(track: Track, points: readonly WindowPoint[], toMs: number): void {
-  let lastEndMs: number | null = null;
-  for (const { startMs, endMs, mean, min, max } of points) {
-    if (lastEndMs !== null && startMs > lastEndMs) breakLine(track, (lastEndMs + startMs) / 2);
-    addPoint(track, (startMs + Math.max(startMs, Math.min(endMs, toMs))) / 2, mean, min, max);
-    lastEndMs = endMs;
+  const instants = points.map(
+    ({ startMs, endMs }) => (startMs + Math.max(startMs, Math.min(endMs, toMs))) / 2,
+  );
+  const isBroken = breaksBefore(instants, track.windowMs);
+  for (const [index, { mean, min, max }] of points.entries()) {
+    if (isBroken[index]) breakLine(track);
+    addPoint(track, instants[index]!, mean, min, max);
   }
   const last = points.at(-1);
   if (last) track.open = { startMs: last.startMs, endMs: last.endMs, count: last.count, sum: last.sum };
@@ -131,19 +133,19 @@ function addPoint(track: Track, at: number, value: number, low: number | null, h
   track.pointCount++;
 }
 
-function breakLine(track: Track, at: number): void {
-  track.at.push(at);
+/** Breaks the line if a point at `atMs` comes after an interruption, judged by the steps before it. */
+function breakBefore(track: Track, atMs: number): void {
+  const tail: number[] = [];
+  for (let index = track.at.length - 1; index >= 0 && tail.length < TAIL_COUNT; index--) {
+    if (track.value[index] !== null) tail.unshift(track.at[index]!);
+  }
+  if (breaksBefore([...tail, atMs], track.windowMs || RAW_STEP_MS_MIN).at(-1)) breakLine(track);
+}
+
+/** A null just after the last point: the next one is not joined to it. */
+function breakLine(track: Track): void {
+  track.at.push(track.at.at(-1)! + 1);
   track.value.push(null);
   track.low.push(null);
   track.high.push(null);
-}
-
-/** The usual step is the median of the last steps: a device that reports every hour has no gaps an hour wide. */
-function breakMsOf(at: readonly number[]): number {
-  const steps: number[] = [];
-  for (let index = Math.max(1, at.length - 200); index < at.length; index++)
-    steps.push(at[index]! - at[index - 1]!);
-  if (steps.length === 0) return Number.POSITIVE_INFINITY;
-  steps.sort((a, b) => a - b);
-  return Math.max(BREAK_MS_MIN, BREAK_STEPS * steps[steps.length >> 1]!);
 }

@@ -10,6 +10,8 @@ export const deviceName = z.string().regex(NAME_PATTERN);
 export const metricName = z
   .string()
   .min(1)
+  .refine((name) => name.isWellFormed(), { error: "a metric name is well-formed Unicode" })
+  .refine((name) => name !== "__proto__", { error: "a metric cannot be called __proto__" })
   .refine((name) => new TextEncoder().encode(name).length <= METRIC_NAME_BYTES_MAX, {
     error: `a metric name has at most ${METRIC_NAME_BYTES_MAX} UTF-8 bytes`,
   })

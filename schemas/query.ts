@@ -1,15 +1,17 @@
 // What an operator asks and what the API answers.
 import * as z from "zod";
 import { deviceName, metricName, zoneName } from "./name.ts";
-import { ISO_INSTANT } from "./limits.ts";
+import { parseIso } from "./instant.ts";
+
+/** The last instant a JavaScript date has: 13 September 275760. */
+const LAST_INSTANT = 8.64e15;
 
 /** An instant in a query string: epoch ms or ISO 8601; parsed to epoch ms. */
 export const instant = z
   .string()
-  .refine((text) => /^\d{1,16}$/.test(text) || ISO_INSTANT.test(text), { error: "an instant is epoch ms or ISO 8601" })
-  .transform((text) =>
-    /^\d+$/.test(text) ? Number(text) : Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`),
-  );
+  .transform((text) => (/^\d{1,16}$/.test(text) ? Number(text) : parseIso(text)))
+  .refine((at) => at !== undefined && at <= LAST_INSTANT, { error: "an instant is epoch ms or ISO 8601" })
+  .transform((at) => at!);
 
 export const RESOLUTION_MS = { "1m": 60_000, "5m": 300_000, "1h": 3_600_000, "1d": 86_400_000 } as const;
 export const resolution = z.enum(["auto", "raw", "1m", "5m", "1h", "1d"]);

@@ -1,18 +1,33 @@
 // What a device sends and what it is answered, over HTTPS and over a socket.
 import * as z from "zod";
 import { readingCode, readingProblem } from "./error.ts";
+import { parseIso } from "./instant.ts";
 import { ISO_INSTANT, METRICS_PER_REPORT_MAX } from "./limits.ts";
 import { deviceName, metricName } from "./name.ts";
 
+const isoText = z
+  .string()
+  .regex(ISO_INSTANT)
+  .refine((text) => parseIso(text) !== undefined, { error: "no such date or time" });
+
+/** zod leaves `__proto__` out of a record unseen; here it is refused as the name it would be. */
+const refuseProto = (metrics: unknown, ctx: z.RefinementCtx) => {
+  if (typeof metrics === "object" && metrics !== null && Object.hasOwn(metrics, "__proto__")) {
+    ctx.addIssue({ code: "custom", message: "a metric cannot be called __proto__", path: ["__proto__"] });
+  }
+  return metrics;
+};
+
 /** One instant's values of one device. `at`: epoch ms on the device's clock, or ISO 8601; absent = arrival. */
 export const report = z.object({
-  at: z.union([z.number(), z.string().regex(ISO_INSTANT)]).optional(),
+  at: z.union([z.number(), isoText]).optional(),
   device: deviceName.optional(),
-  metrics: z
-    .record(metricName, z.number())
-    .refine((metrics) => Object.keys(metrics).length <= METRICS_PER_REPORT_MAX, {
+  metrics: z.preprocess(
+    refuseProto,
+    z.record(metricName, z.number()).refine((metrics) => Object.keys(metrics).length <= METRICS_PER_REPORT_MAX, {
       error: `a report has at most ${METRICS_PER_REPORT_MAX} metrics`,
     }),
+  ),
 });
 export type Report = z.infer<typeof report>;
 

@@ -89,7 +89,7 @@ async function workerOf(environment: string | undefined, vars: Record<string, st
     sourcemap: "inline",
   });
   // In production the zone's routes do this; locally the first Worker answers what no other has a route for.
-  const routes = environment === "ingest" ? INGEST_PATHS.map((path) => `*/${path.slice(1)}`) : undefined;
+  const routes = environment === "ingest" ? INGEST_PATHS.map((path) => `*${path}*`) : undefined;
   const { modulesRules: _unused, ...bound } = workerOptions;
   return {
     ...bound,

@@ -10,7 +10,7 @@ import {
   NAME_PATTERN,
 } from "../../schemas/limits.ts";
 import { instantOf } from "./instant.ts";
-import { isNotFinite } from "./parse-json.ts";
+import { isNotFinite, withoutMarker } from "./parse-json.ts";
 
 export interface CheckedReport {
   /** Absent when the report did not name one. */
@@ -72,7 +72,7 @@ interface Refusal {
 
 function checkReading(name: string, value: unknown): Refusal | undefined {
   if (typeof value !== "number") {
-    if (isNotFinite(value)) return { code: "not_finite", message: `a reading is a finite number; got ${value}` };
+    if (isNotFinite(value)) return { code: "not_finite", message: `a reading is a finite number; got ${withoutMarker(value)}` };
     return { code: "not_a_number", message: `a reading is a number; got ${describe(value)}` };
   }
   if (!Number.isFinite(value)) return { code: "not_finite", message: `a reading is a finite number; got ${value}` };
@@ -91,6 +91,10 @@ export function checkMetricName(name: string): Refusal | undefined {
     const message = `a metric name has 1 to ${METRIC_NAME_BYTES_MAX} bytes; this one has ${bytes}`;
     return { code: "invalid_metric_name", message };
   }
+  if (!name.isWellFormed()) {
+    return { code: "invalid_metric_name", message: "a metric name is well-formed Unicode; this one has half a surrogate pair" };
+  }
+  if (name === "__proto__") return { code: "invalid_metric_name", message: "a metric cannot be called __proto__" };
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (/[\u0000-\u001f\u007f]/.test(name)) {
     return { code: "invalid_metric_name", message: "a metric name has no control characters" };

@@ -4,9 +4,15 @@
 const NOT_FINITE = { NaN: "\u0000NaN", Infinity: "\u0000Infinity", "-Infinity": "\u0000-Infinity" } as const;
 
 /** True for a value that stands for NaN or an infinity: the markers of `parseLenient`, or the words as text. */
-export function isNotFinite(value: unknown): boolean {
+export function isNotFinite(value: unknown): value is string {
   return typeof value === "string" && /^\u0000?(NaN|-?Infinity)$/.test(value);
 }
+
+/** The word a marker stands for, as a message may say it. */
+export const withoutMarker = (text: string) => text.replace(/^\u0000/, "");
+
+/** A string (one without an end goes to the end of the text, so that no part is read twice), or a word JSON lacks. */
+const STRING_OR_WORD = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|-?Infinity|NaN/g;
 
 /**
  * `JSON.parse` that reads bare NaN, Infinity and -Infinity as markers, so that their report's good readings are kept.
@@ -17,7 +23,7 @@ export function parseLenient(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     if (!/NaN|Infinity/.test(text)) throw error;
-    const marked = text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) =>
+    const marked = text.replace(STRING_OR_WORD, (token) =>
       token.startsWith('"') ? token : JSON.stringify(NOT_FINITE[token as keyof typeof NOT_FINITE]),
     );
     return JSON.parse(marked);

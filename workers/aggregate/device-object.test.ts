@@ -1,13 +1,14 @@
 import { env, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
 import { changeSettings } from "../tenant.ts";
-import { HOUR_MS, held, packed, rowsWritten, T0 } from "../test-support.ts";
+import { HOUR_MS, held, packed, packedAt, rowsWritten, T0 } from "../test-support.ts";
 import { TenantObject } from "./tenant-object.ts";
 
 const DAY_MS = 24 * HOUR_MS;
 
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.useRealTimers();
 });
 
 it("[D1] a commit writes exactly one row", async () => {
@@ -23,7 +24,7 @@ it("[D1] a block sealed with a commit is one row more, also when it is sealed ag
   const device = env.DEVICE.getByName("acme/one-row-more");
   const report = async (at: number, receivedAt: number) => {
     const before = await rowsWritten(device);
-    await device.report(packed([at, { a: at }]), receivedAt);
+    await device.report(packedAt(receivedAt, [at, { a: at }]), receivedAt);
     return (await rowsWritten(device)) - before;
   };
   expect(await report(T0, T0)).toBe(1);
@@ -49,7 +50,7 @@ it("[D3] a reading older than the tenant's horizon is too_old, the horizon named
   await changeSettings(env.TENANT, "horizon", { latenessHorizonMs: DAY_MS });
   const device = env.DEVICE.getByName("horizon/old");
   const verdicts = await device.report(
-    packed([T0 - DAY_MS - 1, { a: 1, b: 2 }], [T0 - DAY_MS, { a: 3 }]),
+    packedAt(T0, [T0 - DAY_MS - 1, { a: 1, b: 2 }], [T0 - DAY_MS, { a: 3 }]),
     T0,
   );
   expect(verdicts.counts).toEqual([1, 0, 0, 0, 0, 2]);
@@ -67,7 +68,7 @@ it("[D4] twenty requests that come together share commits, and each gets its own
     Array.from({ length: 20 }, (_, i) => {
       const at = T0 + (i + 1) * 1000;
       if (i % 4 === 3) return device.report(packed([T0, { a: 0 }]), at); // a duplicate
-      if (i % 4 === 2) return device.report(packed([at, { a: i }], [T0 - 30 * DAY_MS, { a: i }]), at); // one of two too old
+      if (i % 4 === 2) return device.report(packedAt(at, [at, { a: i }], [T0 - 30 * DAY_MS, { a: i }]), at); // one of two too old
       return device.report(packed([at, { a: i, b: -i }]), at);
     }),
   );
@@ -164,10 +165,11 @@ it("[D20] the tenant is asked at the first report and then once an hour, not wit
   expect(asked).toHaveBeenCalledTimes(1);
   await changeSettings(env.TENANT, "hourly", { latenessHorizonMs: HOUR_MS });
   asked.mockClear();
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + HOUR_MS + 60_000 });
   const later = T0 + HOUR_MS + 60_000;
   await device.report(packed([later, { a: 1 }]), later);
   await vi.waitFor(() => expect(asked).toHaveBeenCalledTimes(1));
-  const refused = await device.report(packed([later - HOUR_MS - 1, { a: 1 }]), later);
+  const refused = await device.report(packedAt(later, [later - HOUR_MS - 1, { a: 1 }]), later);
   expect(refused.counts).toEqual([0, 0, 0, 0, 0, 1]);
 });
 

@@ -1,6 +1,7 @@
 // A device object's SQLite: one row of state, and the ring of sealed blocks. Knows rows, decides nothing.
-import type { SealedBlock } from "../../core/device/seal.ts";
+
 import type { Ring, RingEntry } from "../../core/device/ring.ts";
+import type { SealedBlock } from "../../core/device/seal.ts";
 
 /**
  * PERSISTED: the two tables. Both have an integer key and no other index, so each statement below writes one row
@@ -11,6 +12,11 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS ring (slot INTEGER PRIMARY KEY, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
     revision INTEGER NOT NULL, bytes INTEGER NOT NULL, block BLOB NOT NULL)`,
 ];
+
+/** Not `OR REPLACE`: that deletes the old row, which counts as a second row written. */
+const SAVE_BLOCK = `INSERT INTO ring (slot, start_ms, end_ms, revision, bytes, block) VALUES (?, ?, ?, ?, ?, ?)
+  ON CONFLICT (slot) DO UPDATE SET start_ms = excluded.start_ms, end_ms = excluded.end_ms, revision = excluded.revision,
+    bytes = excluded.bytes, block = excluded.block`;
 
 export class DeviceStore implements Ring {
   #sql: SqlStorage;
@@ -42,7 +48,7 @@ export class DeviceStore implements Ring {
     ).rowsWritten;
     for (const { slot, startMs, endMs, revision, bytes, block } of sealed) {
       this.rowsWritten += this.#sql.exec(
-        "INSERT OR REPLACE INTO ring (slot, start_ms, end_ms, revision, bytes, block) VALUES (?, ?, ?, ?, ?, ?)",
+        SAVE_BLOCK,
         slot,
         startMs,
         endMs,
@@ -73,7 +79,9 @@ export class DeviceStore implements Ring {
   }
 
   read(slot: number): Uint8Array {
-    return new Uint8Array(this.#sql.exec<{ block: ArrayBuffer }>("SELECT block FROM ring WHERE slot = ?", slot).one().block);
+    return new Uint8Array(
+      this.#sql.exec<{ block: ArrayBuffer }>("SELECT block FROM ring WHERE slot = ?", slot).one().block,
+    );
   }
 
   /** Sealed blocks as they were sent, to send them again. */
@@ -81,7 +89,9 @@ export class DeviceStore implements Ring {
     const slots = new Set(pending.map(({ slot }) => slot));
     if (slots.size === 0) return [];
     const entries = this.entries().filter(({ slot }) => slots.has(slot));
-    return entries.sort((a, b) => a.startMs - b.startMs).map((entry) => ({ ...entry, block: this.read(entry.slot) }));
+    return entries
+      .sort((a, b) => a.startMs - b.startMs)
+      .map((entry) => ({ ...entry, block: this.read(entry.slot) }));
   }
 
   #note(entry: RingEntry): void {
@@ -93,7 +103,8 @@ export class DeviceStore implements Ring {
 
   #tablesExist(): boolean {
     this.#hasTables ||=
-      this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ring'").toArray().length > 0;
+      this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ring'").toArray().length >
+      0;
     return this.#hasTables;
   }
 }
