@@ -14,8 +14,9 @@ export type DecodedFrame =
 /** Decodes a frame; `nowOf` gives the receipt time, from what the frame says of it where that may be said. Never throws. */
 export function decodeFrame(message: string | ArrayBuffer, nowOf: (clockMs: unknown) => number): DecodedFrame {
   if (typeof message !== "string") return invalid("unsupported_frame", "frames are JSON text; this one is binary");
-  if (message.length > FRAME_BYTES_MAX) {
-    return invalid("frame_too_large", `a frame has at most ${FRAME_BYTES_MAX} bytes; this one has ${message.length}`);
+  const bytes = utf8Bytes(message);
+  if (bytes > FRAME_BYTES_MAX) {
+    return invalid("frame_too_large", `a frame has at most ${FRAME_BYTES_MAX} bytes; this one has ${bytes}`);
   }
   let value: unknown;
   try {
@@ -33,6 +34,10 @@ export function decodeFrame(message: string | ArrayBuffer, nowOf: (clockMs: unkn
   const { report, refused, problems } = checkReport(value, 0, receivedAt);
   return { type, seq, receivedAt, report, refused, problems: problems.map((problem) => ({ type: "problem", seq, ...problem })) };
 }
+
+/** A UTF-16 unit takes at most three bytes, so only a long text has to be counted. */
+const utf8Bytes = (text: string) =>
+  text.length * 3 <= FRAME_BYTES_MAX ? text.length : new TextEncoder().encode(text).length;
 
 const invalid = (code: ProblemFrame["code"], message: string): DecodedFrame => ({
   type: "invalid",

@@ -17,10 +17,10 @@ export function noteLatest(state: DeviceState, reports: PackedReports): Set<stri
     if (at < oldestTaken(state, receivedAt)) return;
     for (let i = 0; i < shape.length; i++) {
       const metric = reports.names[shape[i]!]!;
-      const value = reports.rows[valuesAt + i]!;
+      const value = reports.rows[valuesAt + i]! + 0; // JSON, in which it is kept and sent, writes −0 as 0
       const known = state.latest.get(metric);
       if (known !== undefined && (known.at > at || (known.at === at && Object.is(known.value, value)))) continue;
-      if (known === undefined && state.latest.size >= METRICS_PER_REPORT_MAX) forgetOldest(state);
+      if (known === undefined && state.latest.size >= METRICS_PER_REPORT_MAX && !forgetOlder(state, at)) continue;
       state.latest.set(metric, { at, value, receivedAt });
       changed.add(metric);
     }
@@ -28,11 +28,12 @@ export function noteLatest(state: DeviceState, reports: PackedReports): Set<stri
   return changed;
 }
 
-function forgetOldest(state: DeviceState): void {
+/** Forgets the metric longest silent, to make room for one read at `at`; false when that one is older still. */
+function forgetOlder(state: DeviceState, at: number): boolean {
   let oldest: string | undefined;
   let oldestAt = Number.POSITIVE_INFINITY;
-  for (const [metric, { at }] of state.latest) {
-    if (at < oldestAt) [oldest, oldestAt] = [metric, at];
+  for (const [metric, known] of state.latest) {
+    if (known.at < oldestAt) [oldest, oldestAt] = [metric, known.at];
   }
-  if (oldest !== undefined) state.latest.delete(oldest);
+  return oldestAt < at && state.latest.delete(oldest!);
 }

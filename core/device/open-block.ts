@@ -1,6 +1,6 @@
 // One block that still takes readings: its bytes, and its columns once somebody needs them.
 import type { Block, Column } from "../block/block.ts";
-import { decodeBlock } from "../block/decode.ts";
+import { decodeBlock, readBlockHeader } from "../block/decode.ts";
 import { encodeBlock } from "../block/encode.ts";
 
 /** What names a block: its half-open span, the ring slot it came from (null: none yet), and the revision its sealing makes. */
@@ -18,14 +18,15 @@ export interface BlockMark {
 /** A block of the open set. Columns are decoded on first use and bytes encoded on first use after a change. */
 export class OpenBlock {
   readonly mark: BlockMark;
-  /** Rises with every commit that changed the block; the smallest is the least recently used. */
-  touched = 0;
+  /** The commit that last changed the block; the smallest is the least recently touched. */
+  touched: number;
   #bytes: Uint8Array | undefined;
   #columns: Map<string, Column> | undefined;
   #nameBytes = 0;
 
-  constructor(mark: BlockMark, bytes?: Uint8Array) {
+  constructor(mark: BlockMark, bytes?: Uint8Array, touched = 0) {
     this.mark = mark;
+    this.touched = touched;
     this.#bytes = bytes;
     if (bytes === undefined) this.#columns = new Map();
   }
@@ -51,6 +52,13 @@ export class OpenBlock {
   /** An upper bound of the UTF-8 bytes of the metric names (a UTF-16 unit takes at most three). */
   get nameBytes(): number {
     return this.#nameBytes;
+  }
+
+  get readingCount(): number {
+    if (this.#columns === undefined) return readBlockHeader(this.#bytes!).readingCount;
+    let count = 0;
+    for (const { at } of this.#columns.values()) count += at.length;
+    return count;
   }
 
   changed(): void {

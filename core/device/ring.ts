@@ -27,7 +27,8 @@ export const entryAt = (ring: Ring, at: number) =>
 
 /**
  * The slot a newly sealed block takes, and the entry it overwrites, if any: the oldest, when that is past the horizon
- * and the ring is large. Slots in `inUse` (unconfirmed, or open again) are never given up.
+ * and the ring is large. A slot in `inUse` (unconfirmed, or open again) is never given up, nor is one newer than it: what
+ * the ring holds begins at one instant, and everything after that is in it.
  */
 export function chooseSlot(
   entries: readonly RingEntry[],
@@ -40,9 +41,11 @@ export function chooseSlot(
   for (const entry of entries) {
     next = Math.max(next, entry.slot + 1);
     bytes += entry.bytes;
-    if (!inUse.has(entry.slot) && (oldest === undefined || entry.endMs < oldest.endMs)) oldest = entry;
+    if (oldest === undefined || entry.endMs < oldest.endMs) oldest = entry;
   }
   const large = bytes > RING_KEEP_BYTES || entries.length >= RING_KEEP_SLOTS;
-  if (oldest !== undefined && large && oldest.endMs <= horizonStartMs) return { slot: oldest.slot, evicted: oldest };
+  if (oldest !== undefined && large && oldest.endMs <= horizonStartMs && !inUse.has(oldest.slot)) {
+    return { slot: oldest.slot, evicted: oldest };
+  }
   return { slot: next, evicted: undefined };
 }

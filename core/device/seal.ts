@@ -11,6 +11,9 @@ export const OPEN_BYTES_MAX = 64 * 1024;
 /** A block opened after its time (a backlog) is sealed this long after it was opened, when no new data drives it. */
 export const BACKLOG_SEAL_MS = 10 * 60_000;
 
+/** Most readings of a block, however small its bytes: steady values take almost none, and the format ends at a million. */
+export const BLOCK_READINGS_MAX = 250_000;
+
 export interface SealTiming {
   /** Sealing of a fleet is spread over this long, by a hash of the device. */
   spreadMs: number;
@@ -49,7 +52,7 @@ export function sealBlocks(state: DeviceState, nowMs: number, ring: Ring, timing
   for (const open of state.open) {
     if (!open.mark.dirty) continue; // opened for duplicates only: the ring has it all
     const due = all || (open.touched !== touch && sealDueAt(open, state.device, timing) <= nowMs);
-    const parts = open.bytes().length > BLOCK_BYTES_MAX ? split(open) : [open];
+    const parts = split(open);
     leaving.push(...(due ? parts : parts.slice(0, -1)));
     if (!due) staying.push(parts.at(-1)!);
   }
@@ -69,7 +72,7 @@ export function sealBlocks(state: DeviceState, nowMs: number, ring: Ring, timing
 }
 
 function intoRing(state: DeviceState, leaving: OpenBlock[], nowMs: number, ring: Ring, timing: SealTiming): SealedBlock[] {
-  const entries = [...ring.entries()];
+  let entries = [...ring.entries()];
   const inUse = new Set(state.outbox.map(({ slot }) => slot));
   for (const { mark } of [...state.open, ...leaving]) if (mark.slot !== null) inUse.add(mark.slot);
   return leaving.map((open) => {
@@ -80,12 +83,9 @@ function intoRing(state: DeviceState, leaving: OpenBlock[], nowMs: number, ring:
       open.mark.slot === null
         ? chooseSlot(entries, horizonStartMs, inUse)
         : { slot: open.mark.slot, evicted: undefined };
-    if (evicted !== undefined) {
-      state.evictedThroughMs = Math.max(state.evictedThroughMs, evicted.endMs);
-      entries.splice(entries.indexOf(evicted), 1);
-    }
+    if (evicted !== undefined) state.evictedThroughMs = Math.max(state.evictedThroughMs, evicted.endMs);
     const entry: RingEntry = { slot, startMs, endMs, revision, bytes: block.length };
-    entries.push(entry);
+    entries = [...entries.filter((other) => other.slot !== slot), entry];
     inUse.add(slot);
     state.sealedThroughMs = Math.max(state.sealedThroughMs, endMs);
     const pending: Pending = { startMs, slot, revision, resendAt: nowMs - state.clockOffsetMs + timing.resendMs, attempts: 1 };
@@ -94,11 +94,14 @@ function intoRing(state: DeviceState, leaving: OpenBlock[], nowMs: number, ring:
   });
 }
 
+const isLarge = (open: OpenBlock) => open.readingCount > BLOCK_READINGS_MAX || open.bytes().length > BLOCK_BYTES_MAX;
+
 /** Halves a block at its median instant until every part is small enough; a single instant cannot be halved. */
 function split(open: OpenBlock): OpenBlock[] {
+  if (!isLarge(open)) return [open];
   const { startMs, endMs } = open.mark;
   const instants = [...new Set([...open.columns().values()].flatMap((column) => column.at))].sort((a, b) => a - b);
-  if (instants.length < 2 || open.bytes().length <= BLOCK_BYTES_MAX) return [open];
+  if (instants.length < 2) return [open];
   const cutMs = instants[instants.length >>> 1]!;
   const earlier = part(open, { ...open.mark, endMs: cutMs }, startMs, cutMs);
   const later = part(open, { ...open.mark, startMs: cutMs, slot: null }, cutMs, endMs);

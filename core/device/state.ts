@@ -53,7 +53,7 @@ export interface DeviceState extends StateHeader {
 
 interface PersistedHeader extends StateHeader {
   latest: Record<string, [at: number, value: number, receivedAt: number]>;
-  open: (BlockMark & { bytes: number })[];
+  open: (BlockMark & { bytes: number; touched?: number })[];
 }
 
 /** The state of a device that never reported. */
@@ -98,7 +98,7 @@ export function encodeState(state: DeviceState): Uint8Array {
   const header: PersistedHeader = {
     ...state,
     latest,
-    open: state.open.map(({ mark }, i) => ({ ...mark, bytes: blocks[i]!.length })),
+    open: state.open.map(({ mark, touched }, i) => ({ ...mark, touched, bytes: blocks[i]!.length })),
   };
   const head = encoder.encode(JSON.stringify(header));
   const row = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, HEADER_LENGTH_BYTES + head.length));
@@ -117,8 +117,8 @@ export function decodeState(row: Uint8Array): DeviceState {
   const headBytes = new DataView(row.buffer, row.byteOffset).getUint32(0, true);
   let offset = HEADER_LENGTH_BYTES + headBytes;
   const header = JSON.parse(decoder.decode(row.subarray(HEADER_LENGTH_BYTES, offset))) as PersistedHeader;
-  const open = header.open.map(({ bytes, ...mark }) => {
-    const block = new OpenBlock(mark, row.subarray(offset, offset + bytes));
+  const open = header.open.map(({ bytes, touched, ...mark }) => {
+    const block = new OpenBlock(mark, row.subarray(offset, offset + bytes), touched);
     offset += bytes;
     return block;
   });

@@ -31,13 +31,14 @@ export function summarise(at: readonly number[], value: readonly number[], start
   }
   return {
     count: end - start,
-    min,
-    max,
+    // JSON, in which summaries are kept, writes −0 as 0: adding 0 makes it one.
+    min: min + 0,
+    max: max + 0,
     sum,
     squares,
-    first: value[start]!,
+    first: value[start]! + 0,
     firstAt: at[start]!,
-    last: value[end - 1]!,
+    last: value[end - 1]! + 0,
     lastAt: at[end - 1]!,
   };
 }
@@ -59,10 +60,14 @@ export function merge(a: Summary, b: Summary): Summary {
   };
 }
 
-export const meanOf = (summary: Summary) => summary.sum.high / summary.count;
+/** The mean, never outside [min, max]: three times 0.1 has the mean 0.1. */
+export const meanOf = ({ count, sum, min, max }: Summary) => Math.min(max, Math.max(min, sum.high / count));
 
-/** Population standard deviation, as √(n Σx² − (Σx)²) / n: the difference is taken in pairs, so a high mean costs no digits. */
-export function stddevOf({ count, sum, squares }: Summary): number {
+/**
+ * Population standard deviation, as √(n Σx² − (Σx)²) / n: the difference is taken in pairs, so a high mean costs no digits.
+ * Never over half the range (Popoviciu), which also bounds what is left when squares beyond float64 were cut off.
+ */
+export function stddevOf({ count, min, max, sum, squares }: Summary): number {
   const scaled = product(count, squares.high);
   const squared = product(sum.high, sum.high);
   const difference = addTo(
@@ -70,5 +75,5 @@ export function stddevOf({ count, sum, squares }: Summary): number {
     -squared.high,
     -(squared.low + 2 * sum.high * sum.low),
   );
-  return Math.sqrt(Math.max(0, difference.high)) / count;
+  return Math.min(Math.sqrt(Math.max(0, difference.high)) / count, max / 2 - min / 2);
 }
