@@ -2,6 +2,7 @@
 import uPlot from "uplot";
 import { decimalsOf, formatTick, formatValue } from "./format.ts";
 import type { Track } from "./track.ts";
+import { valueRange } from "./value-range.ts";
 
 export interface View {
   startMs: number;
@@ -35,7 +36,7 @@ export function plotOptions(
       series.push(edgeOf(scale), edgeOf(scale));
       bands.push({ series: [series.length - 1, series.length - 2], fill: colours.bands[index]! });
     }
-    scales[scale] = { range: (_plot, low, high) => paddedRange(low, high) };
+    scales[scale] = { range: (_plot, low, high) => valueRange(low, high) };
     axes.push(valueAxis(scale, index, tracks.length > 1 ? stroke : colours.text, colours));
   });
   return {
@@ -59,13 +60,6 @@ export function plotData(tracks: readonly Track[]): uPlot.AlignedData {
       windowMs > 0 ? [at, value, low, high] : [at, value],
   );
   return tables.length === 1 ? tables[0]! : uPlot.join(tables);
-}
-
-/** A tenth of air above and below; a flat line stands in the middle. */
-export function paddedRange(low: number | null, high: number | null): [number, number] {
-  if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
-  const air = high > low ? (high - low) / 10 : Math.max(Math.abs(low) / 20, 0.5);
-  return [low - air, high + air];
 }
 
 interface Colours {
