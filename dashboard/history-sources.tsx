@@ -38,8 +38,12 @@ export function HistorySources({ sources, asked, onAsk }: HistorySourcesProps) {
         ))}
       </p>
       <label class="resolution-choice">
-        <span>Resolution</span>
-        <select value={asked} onChange={({ currentTarget }) => onAsk(currentTarget.value as Resolution)}>
+        <span aria-hidden="true">Resolution</span>
+        <select
+          aria-label="Resolution"
+          value={asked}
+          onChange={({ currentTarget }) => onAsk(currentTarget.value as Resolution)}
+        >
           {RESOLUTIONS.map((choice) => (
             <option key={choice} value={choice}>
               {choice}

@@ -127,8 +127,9 @@ function SortChoice({
   const value = sort.key.by === "metric" ? `m:${sort.key.metric}` : sort.key.by;
   return (
     <label class="sort-choice">
-      <span>Sort</span>
+      <span aria-hidden="true">Sort</span>
       <select
+        aria-label="Sort by"
         value={value}
         onChange={({ currentTarget }) => {
           const chosen = currentTarget.value;
