@@ -171,9 +171,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   }
 
   override async webSocketClose(ws: WebSocket): Promise<void> {
+    const socket = this.#sockets.of(ws); // known from here on: the platform does not list a closing socket
     const state = this.#load();
-    if (this.#sockets.of(ws).isHolding) this.#commit([], wallMs() + state.clockOffsetMs);
+    if (socket.isHolding) this.#commit([], wallMs() + state.clockOffsetMs);
     this.#sockets.forget(ws);
+    ws.close();
     await this.#live.presence(state, this.#sockets.count(ws) > 0);
   }
 

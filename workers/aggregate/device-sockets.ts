@@ -145,8 +145,10 @@ export class DeviceSockets {
     return socket;
   }
 
+  /** The open sockets, and one that is closing until it is forgotten: what it holds is still to be committed. */
   all(): DeviceSocket[] {
-    return this.#ctx.getWebSockets().map((ws) => this.of(ws));
+    for (const ws of this.#ctx.getWebSockets()) this.of(ws);
+    return [...this.#known.values()];
   }
 
   /** How many sockets are open, `leaving` not counted. */
