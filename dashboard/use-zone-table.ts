@@ -1,5 +1,5 @@
 // A watched zone → what its table shows: columns, the order of rows, counts. Follows the zone without making rows jump.
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Presence, presenceOf } from "./presence.ts";
 import { recall, remember } from "./storage.ts";
 import {
@@ -63,8 +63,8 @@ export function useZoneTable(watch: ZoneWatch, sort: Sort, filter: RowFilter) {
       clearInterval(timer);
     };
   }, [watch, arrange]);
-  // What the operator asks for is done at once
-  useEffect(() => arrange(false), [sort, filter]);
+  // What the operator asks for is done at once, in the same frame
+  useLayoutEffect(() => arrange(false), [sort, filter]);
 
   const hold = useCallback(() => {
     heldUntilMs.current = performance.now() + HOLD_MS;
