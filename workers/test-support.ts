@@ -1,5 +1,6 @@
 // What object tests share: reports made short, a socket that remembers its frames, tokens, sealed blocks as messages.
 import { createMessageBatch, env, runInDurableObject } from "cloudflare:test";
+import { expect, vi } from "vitest";
 import { encodeBlock } from "../core/block/encode.ts";
 import { ReportPacker } from "../core/report/pack.ts";
 import { signToken } from "../core/token/sign.ts";
@@ -31,6 +32,12 @@ export function packedAt(
 /** Rows written by commits since the object woke. */
 export const rowsWritten = (device: DeviceStub): Promise<number> =>
   runInDurableObject<DeviceObject, number>(device, (object) => object.rowsWritten);
+
+/** Rows written once registry and zone know the device, which is one row more in its life; after its first report. */
+export async function rowsOnceKnown(device: DeviceStub): Promise<number> {
+  await vi.waitFor(async () => expect(await rowsWritten(device)).toBe(2), { timeout: 10_000 });
+  return 2;
+}
 
 /** All of a metric that the device holds. */
 export async function held(device: DeviceStub, metric: string): Promise<[at: number, value: number][]> {

@@ -35,6 +35,7 @@ export class DeviceLive {
       // Holds the object awake for a second at most, and only while somebody looks.
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
+        if (state.watchedUntil <= wallMs()) return;
         this.#ctx.waitUntil(this.#push(state, connected));
       }, waitMs);
     }

@@ -39,6 +39,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   #state: DeviceState | undefined;
   #waiting: Waiting[] = [];
   #committing = false;
+  #announcing = false;
 
   constructor(ctx: DurableObjectState, env: AggregateEnv) {
     super(ctx, env);
@@ -247,16 +248,26 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     }
   }
 
-  /** Tells registry and zone what they do not know yet; a failure is tried again with the next commit. */
+  /**
+   * Tells registry and zone what they do not know yet; a failure is tried again with the next commit. One row notes that
+   * they know: an object that sleeps after each commit would tell them with each commit.
+   */
   async #announce(state: DeviceState): Promise<void> {
+    if (this.#announcing) return;
+    this.#announcing = true;
     try {
-      if (!state.registered && state.firstReceivedAt !== null) {
-        await register(this.env.CONTROL, state);
-        state.registered = true;
+      while (isNews(state)) {
+        if (!state.registered && state.firstReceivedAt !== null) {
+          await register(this.env.CONTROL, state);
+          state.registered = true;
+        }
+        await this.#live.join(state, this.#sockets.count() > 0);
       }
-      await this.#live.join(state, this.#sockets.count() > 0);
+      if (this.#state === state) this.#store.save(encodeState(state), []);
     } catch (error) {
       console.warn("device not announced yet", { tenant: state.tenant, device: state.device, error: String(error) });
+    } finally {
+      this.#announcing = false;
     }
   }
 

@@ -16,6 +16,7 @@ import {
   KeptQueue,
   packed,
   packedAt,
+  rowsOnceKnown,
   rowsWritten,
   T0,
   TestSocket,
@@ -48,6 +49,7 @@ async function deviceWithQueue(name: string): Promise<[DeviceStub, KeptQueue]> {
 async function deviceWithSealedHour(name: string): Promise<[DeviceStub, KeptQueue]> {
   const [device, queue] = await deviceWithQueue(name);
   await device.report(packed([T0, { a: 1 }]), T0);
+  await rowsOnceKnown(device);
   await device.report(packed([T0 + DUE_MS, { a: 2 }]), T0 + DUE_MS);
   expect(queue.sent).toMatchObject([{ startMs: T0, revision: 1 }]);
   return [device, queue];
