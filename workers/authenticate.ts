@@ -1,6 +1,7 @@
 // A request → who is calling, from its bearer token alone.
 import { type Caller, TokenError, verifyToken } from "../core/token/verify.ts";
 import type { Role } from "../schemas/token.ts";
+import { wallMs } from "./clock.ts";
 import { Problem } from "./problem.ts";
 
 export interface TokenEnv {
@@ -12,10 +13,10 @@ export interface TokenEnv {
 const OPERATOR_ROLES: Role[] = ["viewer", "operator", "admin"];
 
 /**
- * The caller, when its role is one of `roles`.
+ * The caller, when its role is one of `roles`. A token's age is judged by the wall clock, whatever time a local run plays.
  * @throws Problem `token_missing`, `token_invalid`, `token_expired` (401), `forbidden` (403), `not_configured` (503)
  */
-export async function authenticate(request: Request, env: TokenEnv, now: number, roles: readonly Role[]): Promise<Caller> {
+export async function authenticate(request: Request, env: TokenEnv, roles: readonly Role[]): Promise<Caller> {
   if (!env.TOKEN_SECRET) {
     throw new Problem("not_configured", "TOKEN_SECRET is not set; run `npx wrangler secret put TOKEN_SECRET`");
   }
@@ -23,7 +24,7 @@ export async function authenticate(request: Request, env: TokenEnv, now: number,
   if (token === undefined) throw new Problem("token_missing", "send the header `Authorization: Bearer <token>`");
   let caller: Caller;
   try {
-    caller = await verifyToken(token, env.TOKEN_SECRET, now);
+    caller = await verifyToken(token, env.TOKEN_SECRET, wallMs());
   } catch (error) {
     if (error instanceof TokenError) throw new Problem(error.code, error.message);
     throw error;

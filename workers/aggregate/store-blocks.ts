@@ -31,7 +31,7 @@ export async function newerThanStored(database: D1Database, blocks: readonly Dec
   const { results: rows } = await database
     .prepare(
       `SELECT rollup.device, rollup.start_ms, rollup.revision FROM json_each(?2) AS id
-       JOIN rollup ON rollup.tenant = ?1 AND rollup.device = id.value ->> 0 AND rollup.start_ms = id.value ->> 1`,
+       CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = id.value ->> 0 AND rollup.start_ms = id.value ->> 1`,
     )
     .bind(blocks[0]!.tenant, ids)
     .all<{ device: string; start_ms: number; revision: number }>();
@@ -74,14 +74,17 @@ export async function storeBlocks(env: AggregateEnv, blocks: readonly DecodedBlo
   if (inserted!.meta.changes === 0) throw new Error("another consumer stored one of these blocks first");
 }
 
-/** drizzle cannot say these two: an insert that happens only if no block of the file is stored, and one only if that happened. */
+/**
+ * drizzle cannot say these two: an insert that happens only if no block of the file is stored, and one only if that
+ * happened. CROSS JOIN keeps json_each the outer loop, one look-up a block; SQLite would else scan the tenant's rollups.
+ */
 const INSERT_MANIFEST = `
   INSERT INTO archive_file
     (tenant, date, key, kind, blocks, from_ms, to_ms, min_device, max_device, row_count, bytes, created_at)
   SELECT ?1, ?2, ?3, 'raw', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
   WHERE NOT EXISTS (
     SELECT 1 FROM json_each(?4) AS id
-    JOIN rollup ON rollup.tenant = ?1 AND rollup.device = id.value ->> 0
+    CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = id.value ->> 0
       AND rollup.start_ms = id.value ->> 1 AND rollup.revision >= id.value ->> 2
   )`;
 const UPSERT_ROLLUPS = `

@@ -2,7 +2,6 @@
 import { createMiddleware } from "hono/factory";
 import type { Caller } from "../../core/token/verify.ts";
 import { atLeast, authenticate } from "../authenticate.ts";
-import { nowMs, wallMs } from "../clock.ts";
 import type { ApiEnv } from "./env.ts";
 
 export interface ApiContext {
@@ -11,12 +10,11 @@ export interface ApiContext {
 }
 
 /**
- * Lets callers of at least this role pass and puts who they are at `c.var.caller`. Tokens are judged by the wall clock
- * where a local run plays the past, by which they were not signed.
+ * Lets callers of at least this role pass and puts who they are at `c.var.caller`.
  * @example devices.get("/", requireRole("viewer"), (c) => c.json({ tenant: c.var.caller.tenant }))
  */
 export const requireRole = (least: "viewer" | "operator" | "admin") =>
   createMiddleware<ApiContext>(async (c, next) => {
-    c.set("caller", await authenticate(c.req.raw, c.env, Math.max(wallMs(), nowMs(c.env)), atLeast(least)));
+    c.set("caller", await authenticate(c.req.raw, c.env, atLeast(least)));
     await next();
   });

@@ -14,7 +14,7 @@ const NDJSON = new Set(["application/x-ndjson", "application/ndjson", "applicati
 /** @throws Problem as `docs` of the error codes say; a request with at least one readable report is always 200. */
 export async function acceptTelemetry(request: Request, env: IngestEnv): Promise<Response> {
   const now = nowMs(env, request);
-  const caller = await authenticate(request, env, now, ["device", "gateway"]);
+  const caller = await authenticate(request, env, ["device", "gateway"]);
   const parsed = parse(request, await readBody(request));
   const grouped = groupReports(parsed, caller.device, now);
   if (grouped.mismatched === parsed.length && parsed.length > 0) {
