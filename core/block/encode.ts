@@ -10,7 +10,7 @@ import { float64Scratch } from "./scratch.ts";
 const writer = new ByteWriter();
 const offsetScratch = float64Scratch();
 const textEncoder = new TextEncoder();
-const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const textDecoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 /**
  * Encodes a block; columns without readings are left out. The input is not kept or changed.

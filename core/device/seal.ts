@@ -26,11 +26,16 @@ export interface SealedBlock extends RingEntry {
   block: Uint8Array;
 }
 
-/** A hash (FNV-1a) of the device's name in [0, 1): spreads a fleet over time and, later, over databases. */
+/**
+ * A hash of the device's name in [0, 1): spreads a fleet over time and, later, over databases. FNV-1a alone gives names
+ * that differ in their last digits nearly the same share; MurmurHash3's finaliser spreads them.
+ */
 export function spreadOf(device: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < device.length; i++) hash = Math.imul(hash ^ device.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) / 2 ** 32;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }
 
 /** When a block is due to be sealed: its bucket closed, plus the device's share of the spread. */

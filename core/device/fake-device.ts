@@ -1,0 +1,89 @@
+// A device as its object wires it, for tests: reports → one commit → a state row and ring rows in memory.
+import type { PackedReports, Verdicts } from "../../schemas/message.ts";
+import { defaultSettings, type TenantSettings } from "../../schemas/tenant.ts";
+import { ReportPacker } from "../report/pack.ts";
+import { applyReports } from "./apply.ts";
+import { noteLatest } from "./latest.ts";
+import { takeOverdue } from "./outbox.ts";
+import type { Ring, RingEntry } from "./ring.ts";
+import { type SealedBlock, type SealTiming, sealBlocks } from "./seal.ts";
+import { type DeviceState, decodeState, encodeState, newState } from "./state.ts";
+
+export const HOUR_MS = 3_600_000;
+/** 2026-01-05T00:00Z, a full hour. */
+export const START_MS = Date.UTC(2026, 0, 5);
+export const TIMING: SealTiming = { spreadMs: 60_000, resendMs: 60_000 };
+
+/** A ring of rows in a Map. */
+export class MapRing implements Ring {
+  readonly rows = new Map<number, SealedBlock>();
+
+  entries(): readonly RingEntry[] {
+    return [...this.rows.values()];
+  }
+
+  read(slot: number): Uint8Array {
+    const row = this.rows.get(slot);
+    if (row === undefined) throw new Error(`slot ${slot} is not in use`);
+    return row.block;
+  }
+}
+
+export interface Sent {
+  at: number;
+  metrics: Record<string, number>;
+}
+
+export function packed(receivedAt: number, reports: readonly Sent[]): PackedReports {
+  const packer = new ReportPacker();
+  for (const [id, { at, metrics }] of reports.entries()) {
+    packer.add(id, at, receivedAt, Object.keys(metrics), Object.values(metrics));
+  }
+  return packer.finish();
+}
+
+export interface Committed extends Verdicts {
+  sealed: SealedBlock[];
+  /** Startings of the blocks sent again. */
+  resent: number[];
+}
+
+export class FakeDevice {
+  readonly ring = new MapRing();
+  state: DeviceState;
+  #row: Uint8Array | undefined;
+
+  constructor(settings: Partial<TenantSettings> = {}) {
+    this.state = newState("acme", "pump-1", { ...defaultSettings, ...settings }, 0);
+  }
+
+  /** One commit at `now`, as `DeviceObject` makes it. */
+  commit(now: number, reports: readonly Sent[] = [], sealAll = false): Committed {
+    const { state, ring } = this;
+    const group = packed(now, reports);
+    noteLatest(state, group);
+    const verdicts = applyReports(state, group, ring);
+    const sealed = sealBlocks(state, now, ring, TIMING, sealAll);
+    const overdue = takeOverdue(state, now, TIMING).filter(({ slot }) =>
+      sealed.every((s) => s.slot !== slot),
+    );
+    state.commits += 1;
+    this.#row = encodeState(state);
+    for (const row of sealed) ring.rows.set(row.slot, row);
+    return { ...verdicts, sealed, resent: overdue.map(({ startMs }) => startMs) };
+  }
+
+  /** The object leaves memory and comes back from its row. */
+  evict(): void {
+    if (this.#row !== undefined) this.state = decodeState(this.#row);
+  }
+}
+
+/** Deterministic full-precision numbers: nothing about them compresses. */
+export function noise(count: number, seed = 1): number[] {
+  let bits = seed >>> 0;
+  return Array.from({ length: count }, () => {
+    bits = (Math.imul(bits, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.sin(bits) * 1_000;
+  });
+}

@@ -1,0 +1,99 @@
+import { describe, expect, it } from "vitest";
+import { FakeDevice, HOUR_MS, START_MS, TIMING } from "./fake-device.ts";
+import { confirm, nextAlarmAt, RESEND_AT_ONCE, takeOverdue } from "./outbox.ts";
+import { sealDueAt } from "./seal.ts";
+
+const now = START_MS + 50 * HOUR_MS;
+const reading = (hour: number, value = 1) => ({ at: START_MS + hour * HOUR_MS, metrics: { m: value } });
+const RESEND_MS_MAX = 6 * HOUR_MS;
+
+/** A device with sealed, unconfirmed blocks of these hours. */
+function deviceWithPending(...hours: number[]) {
+  const device = new FakeDevice();
+  for (const hour of hours) device.commit(now, [reading(hour)], true);
+  return device;
+}
+const startsOf = (blocks: readonly { startMs: number }[]) =>
+  blocks.map(({ startMs }) => (startMs - START_MS) / HOUR_MS);
+
+describe("what is unconfirmed", () => {
+  it("[D13] is sent again at doubling distance, at most six hours, until it is confirmed", () => {
+    const device = deviceWithPending(0);
+    const distances: number[] = [];
+    let sentAt = now;
+    for (let i = 0; i < 12; i++) {
+      const { resendAt } = device.state.outbox[0]!;
+      expect(takeOverdue(device.state, resendAt - 1, TIMING)).toEqual([]);
+      expect(takeOverdue(device.state, resendAt, TIMING)).toHaveLength(1);
+      distances.push(resendAt - sentAt);
+      sentAt = resendAt;
+    }
+    const doubling = Array.from({ length: 12 }, (_, i) => Math.min(RESEND_MS_MAX, TIMING.resendMs * 2 ** i));
+    expect(distances).toEqual(doubling);
+    confirm(device.state, [{ startMs: START_MS, revision: 1 }]);
+    expect(takeOverdue(device.state, Number.MAX_SAFE_INTEGER, TIMING)).toEqual([]);
+  });
+
+  it("[D13] survives an eviction", () => {
+    const device = deviceWithPending(0, 1);
+    device.evict();
+    expect(device.commit(now + TIMING.resendMs).resent).toEqual([START_MS, START_MS + HOUR_MS]);
+  });
+
+  it("[D13] goes oldest first, a bounded number at once", () => {
+    const hours = Array.from({ length: RESEND_AT_ONCE + 5 }, (_, i) => i).reverse();
+    const device = deviceWithPending(...hours);
+    const first = takeOverdue(device.state, now + TIMING.resendMs, TIMING);
+    expect(startsOf(first)).toEqual(hours.toReversed().slice(0, RESEND_AT_ONCE));
+    const rest = takeOverdue(device.state, now + TIMING.resendMs, TIMING);
+    expect(startsOf(rest)).toEqual(hours.toReversed().slice(RESEND_AT_ONCE));
+  });
+
+  it("[D13] a block sealed again meanwhile is pending once, at its newest revision", () => {
+    const device = deviceWithPending(0);
+    device.commit(now + 1, [reading(0, 2)], true);
+    expect(device.state.outbox).toMatchObject([{ startMs: START_MS, revision: 2, attempts: 1 }]);
+  });
+});
+
+describe("a confirmation", () => {
+  it("[D14] takes off what it names, and says how many", () => {
+    const device = deviceWithPending(0, 1, 2);
+    const stored = [0, 2, 7].map((hour) => ({ startMs: START_MS + hour * HOUR_MS, revision: 1 }));
+    expect(confirm(device.state, stored)).toBe(2);
+    expect(startsOf(device.state.outbox)).toEqual([1]);
+    expect(confirm(device.state, stored)).toBe(0);
+  });
+
+  it("[D14] of an older revision confirms nothing newer; of a newer one it confirms the older", () => {
+    const device = deviceWithPending(0);
+    device.commit(now, [reading(0, 2)], true);
+    expect(confirm(device.state, [{ startMs: START_MS, revision: 1 }])).toBe(0);
+    expect(device.state.outbox).toHaveLength(1);
+    expect(confirm(device.state, [{ startMs: START_MS, revision: 3 }])).toBe(1);
+  });
+});
+
+describe("the alarm", () => {
+  const slackMs = 80 * 60_000;
+
+  it("[D8] a device with nothing open and nothing pending needs none", () => {
+    const device = deviceWithPending(0);
+    confirm(device.state, [{ startMs: START_MS, revision: 1 }]);
+    expect(nextAlarmAt(device.state, TIMING, slackMs)).toBeNull();
+  });
+
+  it("[D8] a silent device's is its first due block, by the wall clock", () => {
+    const device = new FakeDevice();
+    device.commit(now, [reading(50), reading(51)]);
+    const dues = device.state.open.map((open) => sealDueAt(open, "pump-1", TIMING));
+    expect(nextAlarmAt(device.state, TIMING, slackMs)).toBe(Math.min(...dues));
+    device.state.clockOffsetMs = 1_000;
+    expect(nextAlarmAt(device.state, TIMING, slackMs)).toBe(Math.min(...dues) - 1_000);
+  });
+
+  it("[D13] a pending block wakes the object the slack after its time", () => {
+    const device = deviceWithPending(0);
+    expect(nextAlarmAt(device.state, TIMING, slackMs)).toBe(now + TIMING.resendMs + slackMs);
+  });
+});
