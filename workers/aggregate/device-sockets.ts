@@ -4,6 +4,7 @@ import { ReportPacker } from "../../core/report/pack.ts";
 import { COMMIT_EVERY_MS_MAX } from "../../schemas/limits.ts";
 import type { BlockReceipt, PackedReports, Verdicts } from "../../schemas/message.ts";
 import type { ServerFrame } from "../../schemas/reading.ts";
+import { wallMs } from "../clock.ts";
 
 /** Cloudflare allows 16,384 bytes (workers docs, WebSocket API, 2026-11); names and framing need the rest. */
 const HELD_BYTES_MAX = 14_000;
@@ -16,6 +17,8 @@ const SOCKETS_MAX = 4;
 interface Attachment {
   version: 1;
   commitEveryMs: number;
+  /** When it was accepted, by the wall clock. */
+  acceptedAt?: number;
   /** What the local run's clock differed from the wall clock at connect. */
   clockOffsetMs: number;
   /** Highest seq received. */
@@ -40,9 +43,17 @@ export class DeviceSocket {
       this.#attachment = ws.deserializeAttachment() as Attachment;
       if (this.#attachment.held !== null) this.#packer = new ReportPacker(this.#attachment.held);
     } else {
-      this.#attachment = { version: 1, ...fresh, seq: -1, refused: 0, heldSince: null, held: null, confirmed: [] };
+      this.#attachment = { version: 1, ...fresh, acceptedAt: wallMs(), seq: -1, refused: 0, heldSince: null, held: null, confirmed: [] };
       this.keep();
     }
+  }
+
+  get acceptedAt(): number {
+    return this.#attachment.acceptedAt ?? 0;
+  }
+
+  close(code: number, reason: string): void {
+    this.#ws.close(code, reason);
   }
 
   get clockOffsetMs(): number {
@@ -128,8 +139,10 @@ export class DeviceSockets {
 
   /** Accepts one end of a new pair, hibernatable; the oldest socket goes when there are too many. */
   accept(ws: WebSocket, commitEveryMs: number, clockOffsetMs: number): void {
-    const open = this.#ctx.getWebSockets();
-    for (const old of open.slice(0, Math.max(0, open.length + 1 - SOCKETS_MAX))) old.close(4001, "too many sockets of one device");
+    // The platform lists them in no order it promises (2026-11: newest first).
+    const open = this.#ctx.getWebSockets().map((other) => this.of(other)).toReversed();
+    const byAge = open.sort((a, b) => a.acceptedAt - b.acceptedAt);
+    for (const old of byAge.slice(0, Math.max(0, open.length + 1 - SOCKETS_MAX))) old.close(4001, "too many sockets of one device");
     this.#ctx.acceptWebSocket(ws);
     // Pings are answered without waking the object.
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
