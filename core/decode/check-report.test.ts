@@ -1,0 +1,215 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { report } from "../../schemas/reading.ts";
+import { checkReport } from "./check-report.ts";
+import { parseLenient } from "./parse-json.ts";
+
+const now = Date.UTC(2026, 0, 1);
+const MINUTE_MS = 60_000;
+const FIXTURES = join(import.meta.dirname, "../../test/fixtures");
+const fixturesOf = (kind: "valid" | "invalid") =>
+  readdirSync(join(FIXTURES, kind)).map((name) => ({
+    name,
+    value: parseLenient(readFileSync(join(FIXTURES, kind, name), "utf8")),
+  }));
+
+/** The schema knows shapes only: whether an instant is near enough is asked of the clock, before the readings are. */
+const OF_THE_CLOCK = new Set(["too_old", "at_in_seconds", "at_in_microseconds", "at_in_future"]);
+function fits(value: unknown): boolean {
+  const { problems } = checkReport(value, 0, now);
+  if (problems.length === 0) return true;
+  return OF_THE_CLOCK.has(problems[0]!.code) && fits({ ...(value as object), at: now });
+}
+
+describe("the check and the schema", () => {
+  it.each(fixturesOf("valid"))("[I17] both take $name", ({ value }) => {
+    expect([report.safeParse(value).success, fits(value)]).toEqual([true, true]);
+  });
+
+  it.each(fixturesOf("invalid"))("[I17] both refuse $name", ({ value }) => {
+    expect([report.safeParse(value).success, fits(value)]).toEqual([false, false]);
+  });
+
+  const oddName = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 140 }),
+    fc.constantFrom(
+      "__proto__",
+      "constructor",
+      "toString",
+      "",
+      "\ud800",
+      "\u007f",
+      "a\u0000",
+      "é".repeat(64),
+      "é".repeat(65),
+    ),
+  );
+  const name = fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom("a", "b", "°C") },
+    { weight: 1, arbitrary: oddName },
+  );
+  const number = fc.oneof(
+    fc.double(),
+    fc.constantFrom(
+      -0,
+      Number.POSITIVE_INFINITY,
+      Number.NaN,
+      1e11,
+      1e11 - 1,
+      1e14,
+      1e14 + 1,
+      now,
+      now + 600_001,
+      1.5,
+    ),
+  );
+  const json = fc.jsonValue({ maxDepth: 2 });
+  const at = fc.oneof(
+    number,
+    fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+    fc
+      .tuple(
+        fc.integer({ min: 2023, max: 2026 }),
+        fc.nat(14),
+        fc.nat(33),
+        fc.nat(25),
+        fc.constantFrom("", "Z", "+0530", "-25:00"),
+      )
+      .map(([year, month, day, hour, zone]) => {
+        const [mm, dd, hh] = [month, day, hour].map((part) => `${part}`.padStart(2, "0"));
+        return `${year}-${mm}-${dd}T${hh}:00${zone}`;
+      }),
+    json,
+  );
+  const metrics = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.dictionary(
+        name,
+        fc.oneof({ weight: 5, arbitrary: number }, { weight: 1, arbitrary: json }),
+      ),
+    },
+    { weight: 1, arbitrary: json },
+  );
+  const device = fc.oneof(
+    fc.constantFrom("pump-1", "", "-x", "a/b", "é", "x".repeat(128), "x".repeat(129)),
+    json,
+  );
+  const candidate = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ at, device, metrics, other: json }, { requiredKeys: [] }) },
+    { weight: 8, arbitrary: fc.record({ at, metrics }, { requiredKeys: ["metrics"] }) },
+    { weight: 1, arbitrary: json },
+  );
+
+  it("[I17] agree on any JSON", () => {
+    fc.assert(
+      fc.property(candidate, (value) => {
+        expect(fits(value)).toBe(report.safeParse(value).success);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it("[I17] read the same out of a report", () => {
+    fc.assert(
+      fc.property(candidate, (value) => {
+        const { report: checked } = checkReport(value, 0, now);
+        const parsed = report.safeParse(value);
+        if (!parsed.success || checked === undefined) return;
+        expect(checked.device).toBe(parsed.data.device);
+        const readings = checked.names.map((metric, i) => [metric, checked.values[i]]);
+        expect(readings).toEqual(Object.entries(parsed.data.metrics));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("[I8] every reading of a readable report has exactly one verdict", () => {
+    fc.assert(
+      fc.property(candidate, (value) => {
+        const { report: checked, refused } = checkReport(value, 0, now);
+        const { metrics } = (value ?? {}) as { metrics?: unknown };
+        const isReadable = typeof metrics === "object" && metrics !== null && !Array.isArray(metrics);
+        const sent = isReadable ? Object.keys(metrics).length : 1;
+        const taken = checked?.values.length ?? 0;
+        // A report without readings counts as one only when it is refused.
+        expect(taken + refused === sent || (sent === 0 && refused === 1)).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe("at", () => {
+  it.each([
+    ["absent is the arrival", undefined, now],
+    ["a fraction of a ms is cut off", now - 0.25, now - 1],
+    ["ten minutes ahead are taken", now + 10 * MINUTE_MS, now + 10 * MINUTE_MS],
+    ["1e11 is March 1973", 1e11, 1e11],
+    ["ISO without an offset is UTC", "2025-12-31T23:00:00", now - 60 * MINUTE_MS],
+    ["ISO with an offset", "2026-01-01T01:00:00+02:00", now - 60 * MINUTE_MS],
+    ["ISO to the nanosecond", "2025-12-31T23:59:59.123999999Z", now - 877],
+  ])("[I12] %s", (_, at, expected) => {
+    expect(checkReport({ at, metrics: { a: 1 } }, 0, now).report?.at).toBe(expected);
+  });
+
+  it.each([
+    ["at_in_seconds", now / 1_000],
+    ["at_in_seconds", 1e8],
+    ["at_in_microseconds", now * 1_000],
+    ["at_in_microseconds", now * 1_000_000],
+    ["at_in_future", now + 10 * MINUTE_MS + 1],
+    ["at_in_future", 1e14],
+    ["at_in_future", "2026-01-01T00:10:00.001Z"],
+    ["too_old", 0],
+    ["too_old", "1970-01-01T00:00:00Z"],
+    ["invalid_at", "yesterday"],
+    ["invalid_at", "2026-02-30T00:00:00Z"],
+    ["invalid_at", Number.NaN],
+  ])("[I12] is refused as %s: %s", (code, at) => {
+    const outcome = checkReport({ at, metrics: { a: 1, b: 2 } }, 3, now);
+    expect(outcome).toMatchObject({ report: undefined, refused: 2, problems: [{ index: 3, code }] });
+  });
+});
+
+describe("readings", () => {
+  it("[I10] [I11] bad ones cost the good ones nothing", () => {
+    const text = '{"metrics":{"a":1,"nan":NaN,"inf":-Infinity,"big":1e999,"text":"1","no":null,"":2,"z":3}}';
+    const { report: checked, refused, problems } = checkReport(parseLenient(text), 0, now);
+    expect(checked).toMatchObject({ names: ["a", "z"], values: [1, 3] });
+    expect(refused).toBe(6);
+    expect(problems.map(({ metric, code }) => [metric, code])).toEqual([
+      ["nan", "not_finite"],
+      ["inf", "not_finite"],
+      ["big", "not_finite"],
+      ["text", "not_a_number"],
+      ["no", "not_a_number"],
+      ["", "invalid_metric_name"],
+    ]);
+    expect(problems.map(({ message }) => message).join()).not.toContain("\u0000");
+  });
+
+  it("[I13] a thousand metrics are taken, one more refuses the report whole", () => {
+    const metrics = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`m${i}`, i]));
+    expect(checkReport({ metrics }, 0, now).report?.values).toHaveLength(1_000);
+    expect(checkReport({ metrics: { ...metrics, more: 1 } }, 0, now)).toMatchObject({
+      report: undefined,
+      refused: 1_001,
+      problems: [{ code: "too_many_metrics" }],
+    });
+  });
+
+  it("[I13] a name is refused every time, also after ten thousand good ones", () => {
+    const codeOf = (name: string) => checkReport({ metrics: { [name]: 1 } }, 0, now).problems[0]?.code;
+    for (let i = 0; i < 10_001; i++) expect(codeOf(`good-${i}`)).toBeUndefined();
+    for (let i = 0; i < 2; i++) expect(codeOf("bad\u001f")).toBe("invalid_metric_name");
+    expect(codeOf("good-1")).toBeUndefined();
+  });
+
+  it("[I13] a long name is not repeated whole in its problem", () => {
+    const { problems } = checkReport({ metrics: { ["x".repeat(100_000)]: 1 } }, 0, now);
+    expect(JSON.stringify(problems).length).toBeLessThan(300);
+  });
+});
