@@ -5,7 +5,7 @@ import type { LivePush, ZoneRpc } from "../../schemas/message.ts";
 import { wallMs } from "../clock.ts";
 import type { AggregateEnv } from "./env.ts";
 import { ZoneStore } from "./zone-store.ts";
-import { type Watcher, ZoneWatchers } from "./zone-watchers.ts";
+import { shows, type Watcher, ZoneWatchers } from "./zone-watchers.ts";
 
 /** How long a device pushes without hearing from the zone again; a push into an unwatched zone ends it sooner. */
 export const LEASE_MS = 10 * 60_000;
@@ -26,6 +26,8 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
   /** Rises from the wall clock's microseconds at start, so that no number is ever given twice, even after a restart. */
   #seq = wallMs() * 1_000;
   #frames: ZoneFrame[] = [];
+  /** Every frame above this number is in `#frames`. */
+  #keptAfter = this.#seq;
 
   constructor(ctx: DurableObjectState, env: AggregateEnv) {
     super(ctx, env);
@@ -41,13 +43,15 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
   }
 
   async leave(device: string): Promise<void> {
-    this.#store.delete(device);
-    this.#publish({ type: "left", device });
+    if (this.#store.delete(device)) this.#publish({ type: "left", device });
   }
 
   /** Gives the instant until which the device shall push; 0: nobody watches it. */
   async push(update: LivePush): Promise<number> {
-    if (!this.#watchers.watch(update.device)) return 0;
+    if (!this.#watchers.watch(update.device)) {
+      this.#forgetFrames();
+      return 0;
+    }
     this.#publish({ type: "update", ...update });
     return wallMs() + LEASE_MS;
   }
@@ -73,7 +77,9 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     this.#renewLater();
     const missed = this.#framesAfter(after);
     if (missed !== undefined) {
-      for (const frame of missed) watcher.send(frame);
+      for (const frame of missed) {
+        if (frame.type !== "snapshot" && shows(watcher.device, frame.device)) watcher.send(frame);
+      }
       watcher.ready();
       return;
     }
@@ -82,9 +88,14 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
   }
 
   #framesAfter(after: number): ZoneFrame[] | undefined {
-    const first = this.#frames[0];
-    if (first === undefined || !(after >= first.seq) || after > this.#seq) return undefined;
+    if (!(after >= this.#keptAfter) || after > this.#seq) return undefined;
     return this.#frames.filter(({ seq }) => seq > after);
+  }
+
+  /** Something changes that no frame tells: whoever comes back gets a snapshot. */
+  #forgetFrames(): void {
+    this.#frames = [];
+    this.#keptAfter = ++this.#seq;
   }
 
   /** Asks the devices; their answers are the snapshot, and `leaseUntilMs` above 0 makes them push from now on. */
@@ -119,7 +130,7 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
   #publish(unnumbered: Unnumbered<ZoneFrame>): void {
     const frame = { ...unnumbered, seq: ++this.#seq } as ZoneFrame;
     this.#frames.push(frame);
-    if (this.#frames.length > FRAMES_KEPT) this.#frames.shift();
+    if (this.#frames.length > FRAMES_KEPT) this.#keptAfter = this.#frames.shift()!.seq;
     this.#watchers.send(frame);
   }
 
@@ -134,7 +145,9 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
 
   /** Renews the leases of every device that is watched; without watchers it sleeps. */
   override async alarm(): Promise<void> {
-    const watched = [...this.#store.members().keys()].filter((device) => this.#watchers.watch(device));
+    const members = [...this.#store.members().keys()];
+    const watched = members.filter((device) => this.#watchers.watch(device));
+    if (watched.length < members.length) this.#forgetFrames(); // the leases of the others run out
     if (watched.length === 0) return;
     this.#renewLater();
     await this.#ask(watched, wallMs() + LEASE_MS);
@@ -146,5 +159,7 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
 
   override async webSocketClose(ws: WebSocket): Promise<void> {
     this.#watchers.forget(ws);
+    ws.close();
+    ws.close(); // answers the viewer's close: of a hibernating socket nobody else does
   }
 }

@@ -33,9 +33,10 @@ export class ZoneStore {
     this.#members!.set(device, connected);
   }
 
-  delete(device: string): void {
-    if (!this.members().has(device)) return;
+  /** False: it was no member. */
+  delete(device: string): boolean {
+    if (!this.members().has(device)) return false;
     this.#sql.exec("DELETE FROM member WHERE device = ?", device);
-    this.#members!.delete(device);
+    return this.#members!.delete(device);
   }
 }
