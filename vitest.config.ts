@@ -4,6 +4,8 @@ import { defineConfig } from "vitest/config";
 /** Three kinds of tests: pure ones in Node, objects in workerd, and whole runs as real processes. */
 export default defineConfig({
   test: {
+    // The counts that .ci/run prints as its last line.
+    reporters: ["default", ["json", { outputFile: "dist/test-results.json" }]],
     projects: [
       {
         test: {
@@ -41,6 +43,8 @@ export default defineConfig({
           name: "flow",
           environment: "node",
           include: ["test/{flow,fault,browser}/**/*.test.ts"],
+          // Wrangler's hints about wrangler.toml, at each start of a server, would bury what a test says.
+          env: { WRANGLER_LOG: "error" },
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
