@@ -23,7 +23,7 @@ describe("a good frame", () => {
     expect(decode('{"type":"flush"}')).toEqual({ type: "flush" });
   });
 
-  it("[I20] the receipt time is what the caller makes of what the frame says of it", () => {
+  it("[I18] the receipt time is what the caller makes of what the frame says of it", () => {
     const frame = decodeFrame(
       '{"type":"report","seq":0,"clockMs":5,"metrics":{}}',
       (said) => now + Number(said),
