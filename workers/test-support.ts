@@ -104,6 +104,40 @@ export class TestSocket<Frame extends { type: string }> {
   }
 }
 
+/** A stream of server-sent events, frame by frame. */
+export class TestEvents<Frame> {
+  readonly frames: Frame[] = [];
+  readonly ids: string[] = [];
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  #text = "";
+
+  constructor(response: Response) {
+    this.#reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  async next(): Promise<Frame> {
+    let end = this.#text.indexOf("\n\n");
+    while (end < 0) {
+      const { done, value } = await this.#reader.read();
+      if (done) throw new Error("the stream ended");
+      this.#text += value;
+      end = this.#text.indexOf("\n\n");
+    }
+    const lines = this.#text.slice(0, end).split("\n");
+    this.#text = this.#text.slice(end + 2);
+    const field = (name: string) =>
+      lines.find((line) => line.startsWith(`${name}: `))!.slice(name.length + 2);
+    const frame = JSON.parse(field("data")) as Frame;
+    this.frames.push(frame);
+    this.ids.push(field("id"));
+    return frame;
+  }
+
+  async cancel(): Promise<void> {
+    await this.#reader.cancel();
+  }
+}
+
 export const upgrade = (path: string, headers: Record<string, string> = {}) =>
   new Request(`https://telltale.test${path}`, { headers: { upgrade: "websocket", ...headers } });
 

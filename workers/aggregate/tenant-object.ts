@@ -24,8 +24,9 @@ export class TenantObject extends Base {
 
   /** Chooses; keys not named stay. @throws ZodError for a value out of its limits. */
   async change(change: Partial<TenantSettings>): Promise<TenantSettings> {
-    this.chosen = { ...this.chosen, ...change };
-    const settings = this.settings();
+    const chosen = { ...this.chosen, ...change };
+    const settings = tenantSettings.parse(chosen); // throws before anything is kept
+    this.chosen = chosen;
     await this.persist();
     return settings;
   }
