@@ -3,6 +3,12 @@ import { BODY_BYTES_MAX } from "../../schemas/limits.ts";
 import { Problem } from "../problem.ts";
 
 /**
+ * A client that is still sending when the connection ends sees that and not the answer, so what comes is read and
+ * dropped; who sends more than this has to do without the answer.
+ */
+const DISCARDED_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
  * The body as text; `content-encoding: gzip` is undone while counting, so a bomb is stopped at the limit.
  * @throws Problem `payload_too_large` (413), `unsupported_media_type` (415), `malformed_json` (400, not gzip or not UTF-8)
  */
@@ -12,7 +18,10 @@ export async function readBody(request: Request): Promise<string> {
     throw new Problem("unsupported_media_type", `content-encoding ${encoding} is not known; send gzip or none`);
   }
   const length = Number(request.headers.get("content-length") ?? 0);
-  if (length > BODY_BYTES_MAX) throw tooLarge(length);
+  if (length > BODY_BYTES_MAX) {
+    if (request.body !== null) await discard(request.body.getReader());
+    throw tooLarge(length);
+  }
   if (request.body === null) return "";
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   if (encoding === "identity" && length > 0) return decode(decoder, await request.arrayBuffer());
@@ -29,7 +38,7 @@ export async function readBody(request: Request): Promise<string> {
     if (done) break;
     bytes += value.length;
     if (bytes > BODY_BYTES_MAX) {
-      await reader.cancel().catch(() => undefined);
+      await (encoding === "gzip" ? reader.cancel().catch(() => undefined) : discard(reader));
       throw tooLarge(bytes);
     }
     chunks.push(value);
@@ -41,6 +50,15 @@ export async function readBody(request: Request): Promise<string> {
     offset += chunk.length;
   }
   return decode(decoder, whole);
+}
+
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  for (let bytes = 0; bytes <= DISCARDED_BYTES_MAX; ) {
+    const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }));
+    if (done || value === undefined) return;
+    bytes += value.length;
+  }
+  await reader.cancel().catch(() => undefined);
 }
 
 function decode(decoder: TextDecoder, bytes: ArrayBuffer | Uint8Array): string {

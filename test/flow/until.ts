@@ -1,0 +1,13 @@
+// Waits for what happens soon but at no promised instant.
+import { setTimeout as sleep } from "node:timers/promises";
+
+const DEADLINE_MS = 45_000;
+
+/** The first answer of `look` that is not undefined; `what` says what never came. */
+export async function until<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  for (const deadline = Date.now() + DEADLINE_MS; Date.now() < deadline; await sleep(50)) {
+    const found = await look();
+    if (found !== undefined) return found;
+  }
+  throw new Error(`waited in vain: ${what}`);
+}
