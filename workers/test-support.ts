@@ -4,6 +4,7 @@ import { expect, vi } from "vitest";
 import { encodeBlock } from "../core/block/encode.ts";
 import { ReportPacker } from "../core/report/pack.ts";
 import { signToken } from "../core/token/sign.ts";
+import type { ProblemDocument } from "../schemas/error.ts";
 import type { BlockMessage, PackedReports } from "../schemas/message.ts";
 import type { Role } from "../schemas/token.ts";
 import type { DeviceObject } from "./aggregate/device-object.ts";
@@ -179,6 +180,21 @@ export function blockMessageOf(
     revision,
     block: encodeBlock({ startMs, endMs, columns }),
   };
+}
+
+/** The problem document of an answer, which must be of this status and code. */
+export async function problem(
+  response: Response | Promise<Response>,
+  status: number,
+  code: string,
+): Promise<ProblemDocument> {
+  const answered = await response;
+  const document = await answered.json<ProblemDocument>();
+  expect([answered.status, document.code]).toEqual([status, code]);
+  expect(answered.headers.get("content-type")).toBe("application/problem+json");
+  expect(document).toMatchObject({ type: `urn:telltale:problem:${code}`, status, title: expect.any(String) });
+  expect(document.detail).not.toBe("");
+  return document;
 }
 
 let messages = 0;
