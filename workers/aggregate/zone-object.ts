@@ -159,7 +159,6 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
 
   override async webSocketClose(ws: WebSocket): Promise<void> {
     this.#watchers.forget(ws);
-    ws.close();
     ws.close(); // answers the viewer's close: of a hibernating socket nobody else does
   }
 }
