@@ -34,11 +34,12 @@ describe("runDemoFleet", () => {
       expect(instants.length).toBeGreaterThanOrEqual(HISTORY_HOURS);
     expect(lines.join()).toMatch(/history: \d+ readings new, 0 known already/);
 
-    const outage = Date.now();
-    server.misbehave = () => (Date.now() < outage + 1000 ? "hang-up" : undefined);
-    server.cutAt = () => Date.now() < outage + 1000;
+    // Longer than the two seconds between reports, so that every socket reports into it and is cut.
+    const outageEndsAt = Date.now() + 3_000;
+    server.misbehave = () => (Date.now() < outageEndsAt ? "hang-up" : undefined);
+    server.cutAt = () => Date.now() < outageEndsAt;
     const since = () =>
-      [...server.taken.values()].filter((instants) => instants.some((at) => at >= outage + 1000)).length;
+      [...server.taken.values()].filter((instants) => instants.some((at) => at >= outageEndsAt)).length;
     await until(() => since() === 12);
     expect(server.connections).toBeGreaterThan(6);
     controller.abort();
