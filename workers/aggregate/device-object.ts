@@ -160,15 +160,13 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       report = undefined;
     }
     socket.hold(seq, receivedAt, report, refused);
-    if (socket.isDue(receivedAt)) {
-      this.#commit([], receivedAt);
-      return;
+    if (report !== undefined) {
+      const seen = new ReportPacker();
+      seen.add(seq, report.at, receivedAt, report.names, report.values);
+      this.#live.note(state, noteLatest(state, seen.finish()), true);
     }
-    socket.keep();
-    if (report === undefined) return;
-    const seen = new ReportPacker();
-    seen.add(seq, report.at, receivedAt, report.names, report.values);
-    this.#live.note(state, noteLatest(state, seen.finish()), true);
+    if (socket.isDue(receivedAt)) this.#commit([], receivedAt);
+    else socket.keep();
   }
 
   override async webSocketClose(ws: WebSocket): Promise<void> {
