@@ -5,6 +5,8 @@ import { HOUR_MS, held, packed, packedAt, rowsOnceKnown, rowsWritten, T0 } from 
 import { TenantObject } from "./tenant-object.ts";
 import { ZoneObject } from "./zone-object.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 const DAY_MS = 24 * HOUR_MS;
 
 afterEach(() => {

@@ -25,6 +25,8 @@ import {
 import { consumeBlocks } from "./consume-blocks.ts";
 import type { AggregateEnv } from "./env.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 const aggregateEnv = env as unknown as AggregateEnv;
 const MINUTE_MS = 60_000;
 /** Past every block's due time: the hour's end, a minute, and all of SEAL_SPREAD_MS. */

@@ -5,6 +5,8 @@ import { DeviceObject } from "./device-object.ts";
 import { LEASE_MS, ZoneObject } from "./zone-object.ts";
 import { follow, isSnapshot, isUpdate, join, leave, shows, watch } from "./zone-test-support.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();

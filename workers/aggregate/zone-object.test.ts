@@ -8,6 +8,8 @@ import { DeviceObject } from "./device-object.ts";
 import { ZoneObject } from "./zone-object.ts";
 import { follow, isSnapshot, isUpdate, join, shows, watch } from "./zone-test-support.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();

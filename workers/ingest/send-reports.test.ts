@@ -5,6 +5,8 @@ import { bearer, problem, T0 } from "../test-support.ts";
 import type { IngestEnv } from "./env.ts";
 import { ingestEnv, report, send } from "./ingest-test-support.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 afterEach(() => {
   vi.restoreAllMocks();
 });
