@@ -15,7 +15,8 @@ interface Source {
 
 /** `import … from "x"`, `export … from "x"`, `import "x"`, `import("x")`; specifiers never stand on a line of their own. */
 const IMPORT = /(?:^|[\s;}])(?:import|export)\s*(?:[^'"();]*?\sfrom\s*)?\(?\s*["']([^"']+)["']/g;
-const withoutComments = (text: string) => text.replace(/\/\*[^]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "$1");
+const withoutComments = (text: string) =>
+  text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "$1");
 
 function importsOf(path: string, text: string): string[] {
   return [...withoutComments(text).matchAll(IMPORT)].map(([, specifier]) =>

@@ -98,4 +98,42 @@ describe("a device whose ring is large", () => {
     ]);
     expect(device.state.evictedThroughMs).toBe(0);
   });
+
+  it("[D12] keeps a block that is open again while another is sealed", () => {
+    const { device, first } = deviceWithHistory();
+    confirmAll(device);
+    device.state.settings = { ...device.state.settings, latenessHorizonMs: 90 * 24 * HOUR_MS };
+    device.commit(START_MS + 5 * HOUR_MS, [{ at: START_MS + 5 * HOUR_MS, metrics: { m: 3 } }]);
+    const dueAt = START_MS + 6 * HOUR_MS + 2 * 60_000;
+    device.commit(dueAt - 1, [
+      { at: START_MS + 1, metrics: { m: 1 } },
+      { at: START_MS + 5 * HOUR_MS + 1, metrics: { m: 3 } },
+    ]);
+    device.state.settings = { ...device.state.settings, latenessHorizonMs: HOUR_MS };
+    expect(device.commit(dueAt).sealed).toHaveLength(1);
+    expect(device.state.open.map(({ mark }) => mark.slot)).toEqual([first.slot]);
+    expect([...device.ring.rows.values()].map(({ startMs }) => (startMs - START_MS) / HOUR_MS)).toEqual([
+      0, 1, 5,
+    ]);
+  });
+
+  it("[D12] blocks sealed together take a slot each, however old they are", () => {
+    const device = new FakeDevice({ latenessHorizonMs: 90 * 24 * HOUR_MS });
+    const reading = (hour: number) => ({ at: START_MS + hour * HOUR_MS, metrics: { m: hour } });
+    device.commit(now, [reading(50)], true);
+    const [row] = device.ring.rows.values();
+    device.ring.rows.set(row!.slot, { ...row!, bytes: RING_KEEP_BYTES + 1 });
+    device.commit(now, [reading(0), reading(1)]);
+    device.state.settings = { ...device.state.settings, latenessHorizonMs: HOUR_MS };
+    device.commit(now, [], true);
+    const kept = [...device.ring.rows.values()].map(({ slot, startMs }) => [
+      slot,
+      (startMs - START_MS) / HOUR_MS,
+    ]);
+    expect(kept).toEqual([
+      [0, 50],
+      [1, 0],
+      [2, 1],
+    ]);
+  });
 });

@@ -100,4 +100,22 @@ describe("packed reports", () => {
     });
     expect(packer.byteLength).toBe(100 * (4 + 2) * 8);
   });
+
+  it("[I8] shapes whose names have indexes of the same digits are told apart", () => {
+    const names = Array.from({ length: 13 }, (_, i) => `m${i}`);
+    const packer = new ReportPacker();
+    packer.add(
+      0,
+      0,
+      0,
+      names,
+      names.map((_, i) => i),
+    );
+    packer.add(1, 0, 0, ["m1", "m12"], [1, 12]);
+    packer.add(2, 0, 0, ["m11", "m2"], [11, 2]);
+    expect(packer.finish().shapes.slice(1)).toEqual([
+      [1, 12],
+      [11, 2],
+    ]);
+  });
 });
