@@ -18,6 +18,7 @@ afterEach(() => {
 it("[L1] without a viewer a device pushes nothing, over HTTPS or a socket", async () => {
   const device = await join("quiet", "d1");
   const pushed = vi.spyOn(ZoneObject.prototype, "push");
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60_000 }); // long past the push of its joining
   for (let i = 1; i <= 20; i++) await device.report(packed([T0 + i * 1000, { a: i }]), T0 + i * 1000);
   const socket = new TestSocket<ServerFrame>(
     await device.fetch(upgrade("/v1/connect", { "telltale-clock": String(T0 + 60_000) })),
