@@ -88,8 +88,8 @@ export interface LivePush {
 
 /** The methods of a zone object, named `tenant/zone`. Its `fetch` serves the stream. */
 export interface ZoneRpc {
-  /** The device is (still) a member, with or without a socket. */
-  presence(device: string, connected: boolean): Promise<void>;
+  /** The device is (still) a member, with or without a socket. Gives until when it shall push, as `push` does. */
+  presence(device: string, connected: boolean): Promise<number>;
   leave(device: string): Promise<void>;
   /** Gives the instant until which the device shall push, by the wall clock; 0: nobody watches it. */
   push(update: LivePush): Promise<number>;

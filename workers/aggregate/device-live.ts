@@ -51,8 +51,8 @@ export class DeviceLive {
   /** The socket came or went: the zone keeps who is connected, and shows it to whoever watches. */
   async presence(state: DeviceState, connected: boolean): Promise<void> {
     if (state.joinedZone === null) return;
-    await this.#zone(state, state.joinedZone).presence(state.device, connected);
-    if (state.watchedUntil > wallMs()) await this.#push(state, connected);
+    state.watchedUntil = await this.#zone(state, state.joinedZone).presence(state.device, connected);
+    if (state.watchedUntil > 0) await this.#push(state, connected);
   }
 
   /** Makes the device a member of its zone, and of no other. */
@@ -60,10 +60,9 @@ export class DeviceLive {
     const { zone } = state.profile;
     if (state.joinedZone === zone) return;
     if (state.joinedZone !== null) await this.#zone(state, state.joinedZone).leave(state.device);
-    await this.#zone(state, zone).presence(state.device, connected);
+    state.watchedUntil = await this.#zone(state, zone).presence(state.device, connected);
     state.joinedZone = zone;
-    // The zone may be watched already: a push asks, and its answer ends the lease when it is not.
-    state.watchedUntil = Math.max(state.watchedUntil, wallMs() + PUSH_EVERY_MS);
+    if (state.watchedUntil === 0) return;
     for (const metric of state.latest.keys()) this.#changed.add(metric);
     await this.#push(state, connected);
   }

@@ -40,6 +40,8 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   #waiting: Waiting[] = [];
   #committing = false;
   #announcing = false;
+  /** The question for the tenant's settings, while it is under way: first reports that come together ask once. */
+  #asking: Promise<void> | undefined;
 
   constructor(ctx: DurableObjectState, env: AggregateEnv) {
     super(ctx, env);
@@ -232,7 +234,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   /** The state, for an object that is about to take reports: a new one asks its tenant's settings first. */
   async #prepare(refresh = false): Promise<DeviceState> {
     const state = this.#load();
-    if (state.commits === 0 || refresh) await this.#refreshSettings(state);
+    if (state.commits === 0 || refresh) await (this.#asking ??= this.#refreshSettings(state));
     else if (wallMs() - state.settingsAt > SETTINGS_AGE_MS_MAX) this.ctx.waitUntil(this.#refreshSettings(state));
     return this.#load();
   }
@@ -243,6 +245,8 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       state.settings = await readSettings(this.env.TENANT, state.tenant);
     } catch (error) {
       console.warn("tenant settings not read; the known ones stay", { tenant: state.tenant, error: String(error) });
+    } finally {
+      this.#asking = undefined;
     }
   }
 

@@ -38,8 +38,9 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
 
   // ---- devices -----------------------------------------------------------------------------------------------------
 
-  async presence(device: string, connected: boolean): Promise<void> {
+  async presence(device: string, connected: boolean): Promise<number> {
     this.#store.put(device, connected);
+    return this.#leaseOf(device);
   }
 
   async leave(device: string): Promise<void> {
@@ -48,12 +49,16 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
 
   /** Gives the instant until which the device shall push; 0: nobody watches it. */
   async push(update: LivePush): Promise<number> {
-    if (!this.#watchers.watch(update.device)) {
-      this.#forgetFrames();
-      return 0;
-    }
-    this.#publish({ type: "update", ...update });
-    return wallMs() + LEASE_MS;
+    const untilMs = this.#leaseOf(update.device);
+    if (untilMs > 0) this.#publish({ type: "update", ...update });
+    return untilMs;
+  }
+
+  /** A change of a device nobody watches is in no frame, so whoever comes back gets a snapshot. */
+  #leaseOf(device: string): number {
+    if (this.#watchers.watch(device)) return wallMs() + LEASE_MS;
+    this.#forgetFrames();
+    return 0;
   }
 
   // ---- watchers ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // The api Worker: answers operators and serves the dashboard.
 import { Hono } from "hono";
-import { Problem, problemResponse } from "../problem.ts";
+import { problemResponse } from "../problem.ts";
+import { unmatched } from "../unmatched.ts";
 import type { ApiContext } from "./caller.ts";
 import type { ApiEnv } from "./env.ts";
 import { archive } from "./routes/archive.ts";
@@ -20,7 +21,7 @@ api.route("/v1/tenant", tenant);
 api.route("/local", local);
 api.notFound((c) => {
   const { pathname } = new URL(c.req.url);
-  if (pathname.startsWith("/v1/")) return new Problem("not_found", `${pathname} is no address of the API; see /openapi.json`).toResponse();
+  if (pathname.startsWith("/v1/")) return unmatched(api, c.req.raw);
   return c.env.ASSETS.fetch(c.req.raw);
 });
 api.onError((error) => problemResponse(error));
