@@ -1,6 +1,6 @@
 // The page in a real browser: fleet, zone, device, a chart that moves as readings arrive, and the sign-in form.
 import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { useServer } from "../flow/topology.ts";
 import { findChromium } from "./find-chromium.ts";
 
@@ -47,7 +47,7 @@ describe.skipIf(executablePath === undefined)("the page in Chromium", () => {
     let page: Page;
     let wrong: string[];
 
-    it.sequential("[L2] [Q3] signs in by itself and shows the fleet's zones", async () => {
+    it.sequential("[L2] [Q3] signs in by itself and shows the fleet's zones", async ({ expect }) => {
       const now = Date.now();
       const hour = Array.from({ length: 50 }, (_, i) => ({
         at: now - (50 - i) * 10 * SECOND_MS,
@@ -65,7 +65,7 @@ describe.skipIf(executablePath === undefined)("the page in Chromium", () => {
       expect(await page.getByTestId("sign-in").count()).toBe(0);
     });
 
-    it.sequential("[L2] [L3] a zone's rows are live: a value posted shows up", async () => {
+    it.sequential("[L2] [L3] a zone's rows are live: a value posted shows up", async ({ expect }) => {
       await page.getByTestId("zone-card").filter({ hasText: "default" }).click();
       await page.getByTestId("zone-table").waitFor();
       await expect.poll(() => page.getByTestId("device-row").count(), poll).toBe(2);
@@ -78,12 +78,14 @@ describe.skipIf(executablePath === undefined)("the page in Chromium", () => {
       await expect.poll(() => row.textContent(), poll).toContain("88.75");
     });
 
-    it.sequential("[D19] a device that reports for the first time joins the rows", async () => {
+    it.sequential("[D19] a device that reports for the first time joins the rows", async ({ expect }) => {
       await demo().send({ metrics: { temp: 4.5 } }, "pump-3");
       await expect.poll(() => page.getByTestId("device-row").count(), poll).toBe(3);
     });
 
-    it.sequential("[Q3] a device's chart shows its history, says where from, and grows as readings arrive", async () => {
+    it.sequential("[Q3] a device's chart shows its history, says where from, and grows as readings arrive", async ({
+      expect,
+    }) => {
       await page.locator('[data-testid="device-row"][data-device="pump-1"] a').first().click();
       await page.getByTestId("device-title").waitFor();
       expect(await page.getByTestId("device-title").textContent()).toBe("pump-1");
@@ -103,7 +105,9 @@ describe.skipIf(executablePath === undefined)("the page in Chromium", () => {
         .toContainEqual(expect.stringMatching(/temp[\s\S]*32/));
     });
 
-    it.sequential("[Q3] another metric is drawn when its tile is chosen, without an error on the page", async () => {
+    it.sequential("[Q3] another metric is drawn when its tile is chosen, without an error on the page", async ({
+      expect,
+    }) => {
       await page.getByTestId("metric-tile").filter({ hasText: "rpm" }).click();
       await expect
         .poll(() => page.getByTestId("history-source").getAttribute("data-source"), poll)
@@ -118,7 +122,7 @@ describe.skipIf(executablePath === undefined)("the page in Chromium", () => {
   describe.concurrent("without a local session", () => {
     const server = useServer({ vars: { LOCAL_TENANT: "" } });
 
-    it.sequential("[I4] asks for a token, refuses a wrong one, and lets a viewer in", async () => {
+    it.sequential("[I4] asks for a token, refuses a wrong one, and lets a viewer in", async ({ expect }) => {
       const { page, wrong } = await open(server.run.url);
       await page.getByTestId("sign-in").waitFor();
       await page.locator("#token").fill("not a token");

@@ -76,7 +76,7 @@ const DOORS: Door[] = [
 ];
 
 eachTopology((server) => {
-  describe.each(DOORS)("$door", ({ door, token, named }) => {
+  describe.concurrent.each(DOORS)("$door", ({ door, token, named }) => {
     const tenant = () => server.tenant(door.replaceAll(/\W/g, "-"));
     const address = () => `${tenant().url}/v1/connect`;
     const report = (seq: number) => ({
@@ -88,7 +88,7 @@ eachTopology((server) => {
     });
     const kept = (...seqs: number[]) => seqs.map((seq) => [START + seq, seq]);
 
-    it("[I18] answers each bad frame by a problem, and goes on taking good ones", async () => {
+    it.sequential("[I18] answers each bad frame by a problem, and goes on taking good ones", async () => {
       const socket = await FrameSocket.open<ServerFrame>(address(), { token: await token(tenant()) });
       for (const [index, [what, code, frame, says]] of BAD_FRAMES.entries()) {
         socket.send(frame);
@@ -106,7 +106,7 @@ eachTopology((server) => {
       expect(await tenant().readings("pump-1", "temp")).toEqual(kept(...BAD_FRAMES.keys()));
     });
 
-    it("[I18] [D6] a refused report has its reason and its acknowledgement", async () => {
+    it.sequential("[I18] [D6] a refused report has its reason and its acknowledgement", async () => {
       const socket = await FrameSocket.open<ServerFrame>(address(), { token: await token(tenant()) });
       const device = named.device === undefined ? "" : `"device":"${named.device}",`;
       for (const [index, [what, code, text, refused]] of REFUSED.entries()) {
@@ -125,7 +125,7 @@ eachTopology((server) => {
       expect(await tenant().readings("pump-1", "temp")).toHaveLength(BAD_FRAMES.length);
     });
 
-    it("[I18] half a message is no message: what was acknowledged before it stays, and nothing of it comes", async () => {
+    it.sequential("[I18] half a message is no message: what was acknowledged before it stays, and nothing of it comes", async () => {
       const socket = await RawSocket.open(address(), await token(tenant()));
       socket.send(report(200));
       await socket.next('"ack"', '"seq":200');
@@ -145,7 +145,7 @@ eachTopology((server) => {
       expect((await tenant().readings("pump-1", "temp")).slice(-2)).toEqual(kept(200, 201));
     });
 
-    it("[D6] [D7] a socket that vanishes loses nothing acknowledged; what is sent again is not there twice", async () => {
+    it.sequential("[D6] [D7] a socket that vanishes loses nothing acknowledged; what is sent again is not there twice", async () => {
       const patient = `${address()}?commitEveryMs=600000`;
       const socket = await RawSocket.open(patient, await token(tenant()));
       socket.send(report(300));
@@ -162,7 +162,7 @@ eachTopology((server) => {
       again.vanish();
     });
 
-    it("[D7] vanished sockets in a row leave a device that answers and is not connected", async () => {
+    it.sequential("[D7] vanished sockets in a row leave a device that answers and is not connected", async () => {
       for (let seq = 400; seq < 410; seq++) {
         const socket = await RawSocket.open(address(), await token(tenant()));
         socket.send(report(seq));

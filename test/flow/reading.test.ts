@@ -186,6 +186,16 @@ eachTopology((server) => {
     expect(rows.slice(41).every(([, , revision]) => revision === 1)).toBe(true);
   });
 
+  it("[I5] to another tenant neither the readings nor the files exist, even by their names", async () => {
+    const rival = server.tenant("rival");
+    const { files } = archiveAnswer.parse((await acme().get("/v1/archive")).body);
+    const history = "/v1/devices/pump-1/history?metric=temp&resolution=raw";
+    for (const path of [`${history}&source=cold`, history, ...files.map(({ key }) => `/v1/archive/${key}`)]) {
+      expect([(await rival.get(path)).status, (await acme().get(path)).status], path).toEqual([404, 200]);
+    }
+    expect((await rival.get("/v1/archive")).body).toEqual({ files: [], next: null });
+  });
+
   it("[Q1] a range that is partly settled is stitched from D1 and the device, without gap or overlap", async () => {
     expect(await acme().send({ metrics: { temp: 4 } }, "pump-1")).toMatchObject({ stored: 1 });
     const to = Date.now() + HOUR_MS;

@@ -1,11 +1,9 @@
 // Who may do what: tokens that are missing, old, forged, of another role, another device or another tenant.
 import { expect, it } from "vitest";
 import { signToken } from "../../core/token/sign.ts";
-import { archiveAnswer } from "../../schemas/query.ts";
 import { telemetryAnswer } from "../../schemas/reading.ts";
 import { problemOf, type TenantClient } from "./tenant-client.ts";
 import { eachTopology, type ServerUnderTest } from "./topology.ts";
-import { until } from "./until.ts";
 
 const REPORT = '{"metrics":{"temp":1}}';
 const base64 = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -141,27 +139,19 @@ eachTopology((server) => {
   });
 
   it("[I5] to another tenant nothing of the first exists, by whatever name it asks", async () => {
-    await acme().seal("pump-1");
-    const files = await until("a file in the archive", async () => {
-      const found = archiveAnswer.parse((await acme().get("/v1/archive")).body).files;
-      return found.length > 0 ? found : undefined;
-    });
     const history = "/v1/devices/pump-1/history?metric=temp&resolution=raw";
     expect((await acme().get(history)).status).toBe(200);
-    expect((await acme().get(`/v1/archive/${files[0]!.key}`)).status).toBe(200);
     for (const [path, code] of [
       ["/v1/devices/pump-1", "device_not_found"],
       ["/v1/devices/pump-1/latest", "device_not_found"],
       [history, "device_not_found"],
       [`${history}&source=cold`, "device_not_found"],
-      [`/v1/archive/${files[0]!.key}`, "not_found"],
     ] as const) {
       expect(problemOf(await rival().get(path)), path).toMatchObject({ status: 404, code });
     }
     expect((await rival().get("/v1/devices")).body).toEqual({ devices: [], next: null });
     expect((await rival().get("/v1/zones")).body).toEqual({ zones: [] });
     expect((await rival().get("/v1/fleet")).body).toEqual({ tenant: "rival", devices: 0, zones: [] });
-    expect((await rival().get("/v1/archive")).body).toEqual({ files: [], next: null });
     expect((await rival().get("/v1/zones/default/snapshot")).body).toMatchObject({
       devices: [],
       missing: [],
