@@ -75,6 +75,26 @@ describe("the columns of a raw file", () => {
     );
   });
 
+  it("[S5] are sorted by at and revision also where an hour's newer part overlaps its older whole", () => {
+    const column = (...at: number[]) => ({ metric: "t", at, value: at.map((_, i) => i) });
+    const whole = { startMs: T0, endMs: T0 + HOUR_MS, columns: [column(T0, T0 + 10, T0 + 20)] };
+    const part = { startMs: T0 + 10, endMs: T0 + HOUR_MS, columns: [column(T0 + 10, T0 + 15, T0 + 20)] };
+    const rows = rowsOf(
+      rawColumns([
+        { device: "a", revision: 2, block: part },
+        { device: "a", revision: 1, block: whole },
+      ]),
+    );
+    expect(rows.map(([, , at, , revision]) => [at - T0, revision])).toEqual([
+      [0, 1],
+      [10, 1],
+      [10, 2],
+      [15, 2],
+      [20, 1],
+      [20, 2],
+    ]);
+  });
+
   it("[S5] no blocks make empty columns", () => {
     expect(rowsOf(rawColumns([]))).toEqual([]);
   });

@@ -31,7 +31,10 @@ export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
     revision: new Int32Array(rows),
   };
   let row = 0;
+  let ascending = true;
   for (const { device, metric, revision, at, value } of parts) {
+    const before = row - 1;
+    ascending &&= row === 0 || columns.device[before] !== device || columns.metric[before] !== metric || columns.at[before]! < BigInt(at[0]!);
     for (let i = 0; i < at.length; i++, row++) {
       columns.device[row] = device;
       columns.metric[row] = metric;
@@ -40,7 +43,26 @@ export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
       columns.revision[row] = revision;
     }
   }
-  return columns;
+  return ascending ? columns : reordered(columns);
+}
+
+/** The same rows sorted whole: only an hour that was cut, stored beside its older revision, has parts that overlap. */
+function reordered(columns: RawColumns): RawColumns {
+  const { device, metric, at, value, revision } = columns;
+  const order = Array.from(device, (_, row) => row).sort(
+    (a, b) =>
+      compare(device[a]!, device[b]!) ||
+      compare(metric[a]!, metric[b]!) ||
+      Number(at[a]! - at[b]!) ||
+      revision[a]! - revision[b]!,
+  );
+  return {
+    device: order.map((row) => device[row]!),
+    metric: order.map((row) => metric[row]!),
+    at: BigInt64Array.from(order, (row) => at[row]!),
+    value: Float64Array.from(order, (row) => value[row]!),
+    revision: Int32Array.from(order, (row) => revision[row]!),
+  };
 }
 
 /** By UTF-16 units, as JavaScript and, for the names allowed, Parquet statistics order them. */
