@@ -1,0 +1,64 @@
+// Runs a small Worker the way `startLocal` runs Telltale: bundled by esbuild, in workerd through Miniflare.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface Served {
+  url: string;
+  miniflare: Miniflare;
+  stop(): Promise<void>;
+}
+
+/** `entry` is a path from the project's root; its class `BareObject` is bound as `BARE`. */
+export async function serveBare(entry: string): Promise<Served> {
+  // On disk like Telltale's: without a folder rows would live in memory and cost no fsync.
+  const state = await mkdtemp(join(tmpdir(), "telltale-bench-bare-"));
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port: 0,
+      cf: false,
+      log: new Log(LogLevel.ERROR),
+      logRequests: false,
+      telemetry: { enabled: false },
+      resourcePersistencePath: state,
+      workers: [
+        {
+          name: "bare",
+          modules: [{ type: "ESModule", path: "bare.mjs", contents: await bundle(entry) }],
+          modulesRoot: "/",
+          compatibilityDate: "2026-08-01",
+          durableObjects: { BARE: { className: "BareObject", useSQLite: true } },
+        },
+      ],
+    } as Parameters<typeof convertV4MiniflareOptions>[0]),
+  );
+  const url = (await miniflare.ready).href.replace(/\/$/, "");
+  const stop = async () => {
+    await miniflare.dispose();
+    await rm(state, { recursive: true, force: true });
+  };
+  return { url, miniflare, stop };
+}
+
+/** One ES module for workerd; `alias` gives a module's name another file. */
+export async function bundle(entry: string, alias: Record<string, string> = {}): Promise<string> {
+  const { outputFiles } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [entry],
+    alias,
+    write: false,
+    bundle: true,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    logLevel: "error",
+  });
+  return outputFiles[0]!.text;
+}
