@@ -33,7 +33,7 @@ export interface Effort {
 }
 
 export const FULL: Effort = { rounds: 5, turnMs: 1_000 };
-export const QUICK: Effort = { rounds: 2, turnMs: 250 };
+export const QUICK: Effort = { rounds: 3, turnMs: 200 };
 
 /** Every other round runs in reverse order, and the first round is not counted: it warms caches, JIT and files. */
 export async function runRounds(
