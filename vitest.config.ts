@@ -26,6 +26,7 @@ export default defineConfig({
                 CLOCK: "settable",
                 SEAL_SPREAD_MS: "60000",
                 OUTBOX_RESEND_MS: "60000",
+                SEAL_FALLBACK_MS: "0",
               },
             },
           })),

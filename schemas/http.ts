@@ -7,4 +7,9 @@ const date = z.string().regex(/^\d{4}-\d\d-\d\d$/, { error: "a date is YYYY-MM-D
 
 export const listQuery = z.object({ zone: zoneName.optional(), after: deviceName.optional(), limit });
 /** `from` and `to` are UTC days, both included. */
-export const archiveQuery = z.object({ from: date.optional(), to: date.optional(), after: z.string().max(1_024).optional(), limit });
+export const archiveQuery = z.object({
+  from: date.optional(),
+  to: date.optional(),
+  after: z.string().max(1_024).optional(),
+  limit,
+});

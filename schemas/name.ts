@@ -16,4 +16,6 @@ export const metricName = z
     error: `a metric name has at most ${METRIC_NAME_BYTES_MAX} UTF-8 bytes`,
   })
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  .refine((name) => !/[\u0000-\u001f\u007f]/.test(name), { error: "a metric name has no control characters" });
+  .refine((name) => !/[\u0000-\u001f\u007f]/.test(name), {
+    error: "a metric name has no control characters",
+  });

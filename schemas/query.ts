@@ -1,7 +1,7 @@
 // What an operator asks and what the API answers.
 import * as z from "zod";
-import { deviceName, metricName, zoneName } from "./name.ts";
 import { parseIso } from "./instant.ts";
+import { deviceName, metricName, zoneName } from "./name.ts";
 
 /** The last instant a JavaScript date has: 13 September 275760. */
 const LAST_INSTANT = 8.64e15;
@@ -50,7 +50,9 @@ export const historyAnswer = z.object({
   metric: z.string(),
   source: z.enum(["hot", "warm", "cold", "mixed"]),
   resolution: resolution.exclude(["auto"]),
-  segments: z.array(z.object({ source: z.enum(["hot", "warm", "cold"]), startMs: z.number(), endMs: z.number() })),
+  segments: z.array(
+    z.object({ source: z.enum(["hot", "warm", "cold"]), startMs: z.number(), endMs: z.number() }),
+  ),
   points: z.union([z.array(rawPoint), z.array(windowPoint)]),
   bytesRead: z.number().int().optional(),
 });
@@ -61,7 +63,10 @@ export const deviceProfile = z.object({
   zone: zoneName.optional(),
   name: z.string().max(200).nullable().optional(),
   model: z.string().max(200).nullable().optional(),
-  location: z.object({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) }).nullable().optional(),
+  location: z
+    .object({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) })
+    .nullable()
+    .optional(),
 });
 export type DeviceProfile = z.infer<typeof deviceProfile>;
 

@@ -24,9 +24,11 @@ export const report = z.object({
   device: deviceName.optional(),
   metrics: z.preprocess(
     refuseProto,
-    z.record(metricName, z.number()).refine((metrics) => Object.keys(metrics).length <= METRICS_PER_REPORT_MAX, {
-      error: `a report has at most ${METRICS_PER_REPORT_MAX} metrics`,
-    }),
+    z
+      .record(metricName, z.number())
+      .refine((metrics) => Object.keys(metrics).length <= METRICS_PER_REPORT_MAX, {
+        error: `a report has at most ${METRICS_PER_REPORT_MAX} metrics`,
+      }),
   ),
 });
 export type Report = z.infer<typeof report>;

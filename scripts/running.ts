@@ -45,7 +45,9 @@ const HAS_PROC = existsSync("/proc/self/stat");
 
 /** What the process table says of a process: `Z` is one that has ended and is not yet waited for. */
 function stateOf(pid: number): { state: string; parent: number } | undefined {
-  const text = HAS_PROC ? read(`/proc/${pid}/stat`).replace(/^.*\) /s, "") : ps(["-p", String(pid), "-o", "state=,ppid="]).trim();
+  const text = HAS_PROC
+    ? read(`/proc/${pid}/stat`).replace(/^.*\) /s, "")
+    : ps(["-p", String(pid), "-o", "state=,ppid="]).trim();
   const [state, parent] = text.split(/\s+/);
   return state === undefined || state === "" ? undefined : { state: state[0]!, parent: Number(parent) };
 }
@@ -54,7 +56,9 @@ const commandOf = (pid: number) =>
   HAS_PROC ? read(`/proc/${pid}/cmdline`).replaceAll("\0", " ") : ps(["-p", String(pid), "-o", "command="]);
 
 async function childrenOf(parent: number): Promise<number[]> {
-  const pids = HAS_PROC ? (await readdir("/proc")).map(Number) : ps(["-A", "-o", "pid="]).split("\n").map(Number);
+  const pids = HAS_PROC
+    ? (await readdir("/proc")).map(Number)
+    : ps(["-A", "-o", "pid="]).split("\n").map(Number);
   return pids.filter((pid) => pid > 0 && stateOf(pid)?.parent === parent);
 }
 

@@ -30,7 +30,8 @@ function readArguments(): { port: number; state: string; demo: boolean; split: b
     process.exit(0);
   }
   const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`--port ${values.port}: a number from 0 to 65535`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--port ${values.port}: a number from 0 to 65535`);
   return { port, state: values.state, demo: !values["no-demo"], split: values.split };
 }
 
@@ -59,7 +60,11 @@ async function main(): Promise<void> {
   process.on("SIGTERM", () => void stop());
 
   const ttlSeconds = TOKEN_DAYS * 86_400;
-  const token = await signToken({ tenant: TENANT, role: "device", device: "pump-1", ttlSeconds }, run.secret, Date.now());
+  const token = await signToken(
+    { tenant: TENANT, role: "device", device: "pump-1", ttlSeconds },
+    run.secret,
+    Date.now(),
+  );
   console.log(`
 Telltale runs${split ? " as three Workers" : ""}, state in ${state}.
 
@@ -73,8 +78,16 @@ Post a reading:
   curl ${run.url}/v1/telemetry -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '{"metrics":{"temperature":21.5}}'
 `);
   if (demo) {
-    console.log("The demo fleet plays a recording of Beijing's air; --no-demo leaves it out. Ctrl-C ends everything.");
-    await runDemoFleet({ url: run.url, secret: run.secret, tenant: TENANT, signal: stopping.signal, log: console.log });
+    console.log(
+      "The demo fleet plays a recording of Beijing's air; --no-demo leaves it out. Ctrl-C ends everything.",
+    );
+    await runDemoFleet({
+      url: run.url,
+      secret: run.secret,
+      tenant: TENANT,
+      signal: stopping.signal,
+      log: console.log,
+    });
   }
 }
 

@@ -18,10 +18,14 @@ const OPERATOR_ROLES: Role[] = ["viewer", "operator", "admin"];
  */
 export async function authenticate(request: Request, env: TokenEnv, roles: readonly Role[]): Promise<Caller> {
   if (!env.TOKEN_SECRET) {
-    throw new Problem("not_configured", "TOKEN_SECRET is not set; run `npx wrangler secret put TOKEN_SECRET`");
+    throw new Problem(
+      "not_configured",
+      "TOKEN_SECRET is not set; run `npx wrangler secret put TOKEN_SECRET`",
+    );
   }
   const token = tokenOf(request);
-  if (token === undefined) throw new Problem("token_missing", "send the header `Authorization: Bearer <token>`");
+  if (token === undefined)
+    throw new Problem("token_missing", "send the header `Authorization: Bearer <token>`");
   let caller: Caller;
   try {
     caller = await verifyToken(token, env.TOKEN_SECRET, wallMs());
@@ -30,13 +34,17 @@ export async function authenticate(request: Request, env: TokenEnv, roles: reado
     throw error;
   }
   if (!roles.includes(caller.role)) {
-    throw new Problem("forbidden", `this needs a token of role ${roles.join(", ")}; this one is of role ${caller.role}`);
+    throw new Problem(
+      "forbidden",
+      `this needs a token of role ${roles.join(", ")}; this one is of role ${caller.role}`,
+    );
   }
   return caller;
 }
 
 /** The roles that may do what needs `least`. */
-export const atLeast = (least: "viewer" | "operator" | "admin") => OPERATOR_ROLES.slice(OPERATOR_ROLES.indexOf(least));
+export const atLeast = (least: "viewer" | "operator" | "admin") =>
+  OPERATOR_ROLES.slice(OPERATOR_ROLES.indexOf(least));
 
 /** Browsers cannot set headers on a WebSocket or an EventSource: there, `bearer.<token>` among the subprotocols or `?access_token=` (RFC 6750 §2.3). */
 function tokenOf(request: Request): string | undefined {

@@ -35,7 +35,15 @@ export class Problem extends Error {
   toResponse(members: object = {}): Response {
     const { code, status, message, problems } = this;
     const title = TITLES[code] ?? code.replaceAll("_", " ");
-    const body = { type: `urn:telltale:problem:${code}`, title, status, code, detail: message, problems, ...members };
+    const body = {
+      type: `urn:telltale:problem:${code}`,
+      title,
+      status,
+      code,
+      detail: message,
+      problems,
+      ...members,
+    };
     const headers: Record<string, string> = { "content-type": "application/problem+json" };
     if (status === 503) headers["retry-after"] = "2";
     if (status === 401) headers["www-authenticate"] = 'Bearer realm="telltale"';
@@ -46,10 +54,20 @@ export class Problem extends Error {
 /** Whatever was thrown, as an answer. An object that is away is 503, for the caller may try again; the rest is 500 and logged. */
 export function problemResponse(error: unknown): Response {
   if (error instanceof Problem) return error.toResponse();
-  const { retryable, overloaded, message } = error as { retryable?: boolean; overloaded?: boolean; message?: string };
+  const { retryable, overloaded, message } = error as {
+    retryable?: boolean;
+    overloaded?: boolean;
+    message?: string;
+  };
   if (retryable || overloaded) {
-    return new Problem("unavailable", `a device's object is away (${message}); send the same again`).toResponse();
+    return new Problem(
+      "unavailable",
+      `a device's object is away (${message}); send the same again`,
+    ).toResponse();
   }
   console.error("unexpected error", error);
-  return new Problem("internal", "an unexpected error, noted in the log; sending the same again is safe").toResponse();
+  return new Problem(
+    "internal",
+    "an unexpected error, noted in the log; sending the same again is safe",
+  ).toResponse();
 }

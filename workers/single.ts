@@ -1,6 +1,7 @@
 // All of Telltale in one Worker, for a laptop and for small fleets. Only composes.
-import aggregate from "./aggregate/worker.ts";
+
 import type { AggregateEnv } from "./aggregate/env.ts";
+import aggregate from "./aggregate/worker.ts";
 import type { ApiEnv } from "./api/env.ts";
 import { api } from "./api/worker.ts";
 import type { IngestEnv } from "./ingest/env.ts";

@@ -7,7 +7,10 @@ import { type TenantSettings, tenantSettings } from "../schemas/tenant.ts";
 const stubOf = (namespace: DurableObjectNamespace, tenant: string): TenantRpc =>
   proxyDurable(namespace, { parse: true }).get(`tenant/${tenant}`);
 
-export async function readSettings(namespace: DurableObjectNamespace, tenant: string): Promise<TenantSettings> {
+export async function readSettings(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+): Promise<TenantSettings> {
   return tenantSettings.parse(await stubOf(namespace, tenant).settings());
 }
 

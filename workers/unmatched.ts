@@ -10,7 +10,10 @@ export function unmatched<E extends Env>(app: Hono<E>, request: Request): Respon
   if (allowed.length === 0) {
     return new Problem("not_found", `${pathname} is no address of Telltale; see /openapi.json`).toResponse();
   }
-  const problem = new Problem("method_not_allowed", `${pathname} takes ${allowed.join(", ")}, not ${request.method}`);
+  const problem = new Problem(
+    "method_not_allowed",
+    `${pathname} takes ${allowed.join(", ")}, not ${request.method}`,
+  );
   const response = problem.toResponse();
   response.headers.set("allow", allowed.join(", "));
   return response;

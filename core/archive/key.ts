@@ -12,6 +12,7 @@ export const datesOf = (fromMs: number, toMs: number): [first: string, last: str
 ];
 
 /** Hive-style partitions, as DuckDB and others read them. `id` names the contents, so writing them again changes nothing. */
-export const rawKey = (tenant: string, date: string, id: string) => `raw/tenant=${tenant}/date=${date}/${id}.parquet`;
+export const rawKey = (tenant: string, date: string, id: string) =>
+  `raw/tenant=${tenant}/date=${date}/${id}.parquet`;
 
 export { DAY_MS };

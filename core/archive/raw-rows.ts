@@ -19,9 +19,17 @@ export interface RawColumns {
 /** Sorted by device, metric, at: equal neighbours cost nearly nothing, and a reader finds a device's metric in few row groups. */
 export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
   const parts = blocks
-    .flatMap(({ device, revision, block }) => block.columns.map((column) => ({ device, revision, ...column, startMs: block.startMs })))
+    .flatMap(({ device, revision, block }) =>
+      block.columns.map((column) => ({ device, revision, ...column, startMs: block.startMs })),
+    )
     .filter(({ at }) => at.length > 0)
-    .sort((a, b) => compare(a.device, b.device) || compare(a.metric, b.metric) || a.startMs - b.startMs || a.revision - b.revision);
+    .sort(
+      (a, b) =>
+        compare(a.device, b.device) ||
+        compare(a.metric, b.metric) ||
+        a.startMs - b.startMs ||
+        a.revision - b.revision,
+    );
   const rows = parts.reduce((sum, { at }) => sum + at.length, 0);
   const columns: RawColumns = {
     device: new Array(rows),
@@ -34,7 +42,11 @@ export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
   let ascending = true;
   for (const { device, metric, revision, at, value } of parts) {
     const before = row - 1;
-    ascending &&= row === 0 || columns.device[before] !== device || columns.metric[before] !== metric || columns.at[before]! < BigInt(at[0]!);
+    ascending &&=
+      row === 0 ||
+      columns.device[before] !== device ||
+      columns.metric[before] !== metric ||
+      columns.at[before]! < BigInt(at[0]!);
     for (let i = 0; i < at.length; i++, row++) {
       columns.device[row] = device;
       columns.metric[row] = metric;

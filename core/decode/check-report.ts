@@ -10,7 +10,7 @@ import {
   NAME_PATTERN,
 } from "../../schemas/limits.ts";
 import { instantOf } from "./instant.ts";
-import { isNotFinite, withoutMarker } from "./parse-json.ts";
+import { isNotFinite } from "./parse-json.ts";
 
 export interface CheckedReport {
   /** Absent when the report did not name one. */
@@ -35,7 +35,12 @@ export function checkReport(value: unknown, index: number, nowMs: number): Check
   }
   const { at, device, metrics } = value as { at?: unknown; device?: unknown; metrics?: unknown };
   if (typeof metrics !== "object" || metrics === null || Array.isArray(metrics)) {
-    return refuse(index, 1, "invalid_report", `"metrics" is an object of name: number; got ${describe(metrics)}`);
+    return refuse(
+      index,
+      1,
+      "invalid_report",
+      `"metrics" is an object of name: number; got ${describe(metrics)}`,
+    );
   }
   const names = Object.keys(metrics);
   if (names.length > METRICS_PER_REPORT_MAX) {
@@ -72,10 +77,12 @@ interface Refusal {
 
 function checkReading(name: string, value: unknown): Refusal | undefined {
   if (typeof value !== "number") {
-    if (isNotFinite(value)) return { code: "not_finite", message: `a reading is a finite number; got ${withoutMarker(value)}` };
+    if (isNotFinite(value))
+      return { code: "not_finite", message: `a reading is a finite number; got ${value}` };
     return { code: "not_a_number", message: `a reading is a number; got ${describe(value)}` };
   }
-  if (!Number.isFinite(value)) return { code: "not_finite", message: `a reading is a finite number; got ${value}` };
+  if (!Number.isFinite(value))
+    return { code: "not_finite", message: `a reading is a finite number; got ${value}` };
   return checkMetricName(name);
 }
 
@@ -92,9 +99,13 @@ export function checkMetricName(name: string): Refusal | undefined {
     return { code: "invalid_metric_name", message };
   }
   if (!name.isWellFormed()) {
-    return { code: "invalid_metric_name", message: "a metric name is well-formed Unicode; this one has half a surrogate pair" };
+    return {
+      code: "invalid_metric_name",
+      message: "a metric name is well-formed Unicode; this one has half a surrogate pair",
+    };
   }
-  if (name === "__proto__") return { code: "invalid_metric_name", message: "a metric cannot be called __proto__" };
+  if (name === "__proto__")
+    return { code: "invalid_metric_name", message: "a metric cannot be called __proto__" };
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (/[\u0000-\u001f\u007f]/.test(name)) {
     return { code: "invalid_metric_name", message: "a metric name has no control characters" };
@@ -116,7 +127,10 @@ function checkAt(instant: number | undefined, given: unknown, nowMs: number): Re
     return { code: "too_old", message: `"at" ${given} is before March 1973; is the device's clock set?` };
   }
   if (instant > AT_MICROSECONDS_ABOVE) {
-    return { code: "at_in_microseconds", message: `"at" ${given} looks like micro- or nanoseconds; send milliseconds` };
+    return {
+      code: "at_in_microseconds",
+      message: `"at" ${given} looks like micro- or nanoseconds; send milliseconds`,
+    };
   }
   const aheadMs = Math.round(instant - nowMs);
   const message = `"at" ${given} is ${aheadMs} ms ahead of the server's clock; at most ${AT_AHEAD_MS_MAX} ms are allowed`;

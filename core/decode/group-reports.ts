@@ -20,8 +20,18 @@ export interface GroupedReports {
  * Checks each report and sorts it to its device. `ownDevice`: the one device a device token speaks for; without it (a
  * gateway) every report must name one.
  */
-export function groupReports(parsed: readonly ParsedReport[], ownDevice: string | undefined, nowMs: number): GroupedReports {
-  const grouped: GroupedReports = { devices: new Map(), refused: 0, problems: [], shapeless: 0, mismatched: 0 };
+export function groupReports(
+  parsed: readonly ParsedReport[],
+  ownDevice: string | undefined,
+  nowMs: number,
+): GroupedReports {
+  const grouped: GroupedReports = {
+    devices: new Map(),
+    refused: 0,
+    problems: [],
+    shapeless: 0,
+    mismatched: 0,
+  };
   const { devices, problems } = grouped;
   const refuse = (readings: number, problem: ReadingProblem) => {
     grouped.refused += readings;

@@ -34,7 +34,8 @@ export function applyReports(state: DeviceState, reports: PackedReports, ring: R
       problems.push({ index: id, code: "too_old", message: tooOld(at, oldest, state) });
       return;
     }
-    if (open === undefined || at < open.mark.startMs || at >= open.mark.endMs) open = blockFor(state, at, receivedAt, ring);
+    if (open === undefined || at < open.mark.startMs || at >= open.mark.endMs)
+      open = blockFor(state, at, receivedAt, ring);
     const late = isLate(at, state.newestAt) ? LATE : STORED;
     if (at > state.newestAt) state.newestAt = at;
     const columns = open.columns();
@@ -85,7 +86,14 @@ function blockFor(state: DeviceState, at: number, receivedAt: number, ring: Ring
   const entry = startMs < state.sealedThroughMs ? entryAt(ring, at) : undefined;
   const open =
     entry === undefined
-      ? new OpenBlock({ startMs, endMs: startMs + BUCKET_MS, slot: null, revision: 1, openedAt: receivedAt, dirty: false })
+      ? new OpenBlock({
+          startMs,
+          endMs: startMs + BUCKET_MS,
+          slot: null,
+          revision: 1,
+          openedAt: receivedAt,
+          dirty: false,
+        })
       : new OpenBlock(
           {
             startMs: entry.startMs,

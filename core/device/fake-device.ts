@@ -2,17 +2,23 @@
 import type { PackedReports, Verdicts } from "../../schemas/message.ts";
 import { defaultSettings, type TenantSettings } from "../../schemas/tenant.ts";
 import { ReportPacker } from "../report/pack.ts";
+import type { AlarmTiming } from "./alarm.ts";
 import { applyReports } from "./apply.ts";
 import { noteLatest } from "./latest.ts";
 import { takeOverdue } from "./outbox.ts";
 import type { Ring, RingEntry } from "./ring.ts";
-import { type SealedBlock, type SealTiming, sealBlocks } from "./seal.ts";
+import { type SealedBlock, sealBlocks } from "./seal.ts";
 import { type DeviceState, decodeState, encodeState, newState } from "./state.ts";
 
 export const HOUR_MS = 3_600_000;
 /** 2026-01-05T00:00Z, a full hour. */
 export const START_MS = Date.UTC(2026, 0, 5);
-export const TIMING: SealTiming = { spreadMs: 60_000, resendMs: 60_000 };
+export const TIMING: AlarmTiming = {
+  spreadMs: 60_000,
+  resendMs: 60_000,
+  sealFallbackMs: 0,
+  outboxSlackMs: 80 * 60_000,
+};
 
 /** A ring of rows in a Map. */
 export class MapRing implements Ring {
@@ -51,9 +57,11 @@ export interface Committed extends Verdicts {
 export class FakeDevice {
   readonly ring = new MapRing();
   state: DeviceState;
+  readonly #timing: AlarmTiming;
   #row: Uint8Array | undefined;
 
-  constructor(settings: Partial<TenantSettings> = {}) {
+  constructor(settings: Partial<TenantSettings> = {}, timing = TIMING) {
+    this.#timing = timing;
     this.state = newState("acme", "pump-1", { ...defaultSettings, ...settings }, 0);
   }
 
@@ -63,8 +71,8 @@ export class FakeDevice {
     const group = packed(now, reports);
     noteLatest(state, group);
     const verdicts = applyReports(state, group, ring);
-    const sealed = sealBlocks(state, now, ring, TIMING, sealAll);
-    const overdue = takeOverdue(state, now, TIMING).filter(({ slot }) =>
+    const sealed = sealBlocks(state, now, ring, this.#timing, sealAll);
+    const overdue = takeOverdue(state, now - state.clockOffsetMs, this.#timing).filter(({ slot }) =>
       sealed.every((s) => s.slot !== slot),
     );
     state.commits += 1;

@@ -5,14 +5,21 @@ import type { Ring } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
 
 /** Readings of `metric` in `[fromMs, toMs)`, ascending: from the open blocks, and from ring slots not open again. */
-export function readHot(state: DeviceState, ring: Ring, metric: string, fromMs: number, toMs: number): HotReadings {
+export function readHot(
+  state: DeviceState,
+  ring: Ring,
+  metric: string,
+  fromMs: number,
+  toMs: number,
+): HotReadings {
   const openSlots = new Set(state.open.map(({ mark }) => mark.slot));
   const sealed = ring
     .entries()
     .filter(({ slot, startMs, endMs }) => !openSlots.has(slot) && startMs < toMs && endMs > fromMs)
     .map(({ slot, startMs, endMs, revision }) => ({
       startMs,
-      block: () => new OpenBlock({ startMs, endMs, slot, revision, openedAt: 0, dirty: false }, ring.read(slot)),
+      block: () =>
+        new OpenBlock({ startMs, endMs, slot, revision, openedAt: 0, dirty: false }, ring.read(slot)),
     }));
   const open = state.open.map((block) => ({ startMs: block.mark.startMs, block: () => block }));
   const parts = [...sealed, ...open]

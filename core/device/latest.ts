@@ -19,8 +19,10 @@ export function noteLatest(state: DeviceState, reports: PackedReports): Set<stri
       const metric = reports.names[shape[i]!]!;
       const value = reports.rows[valuesAt + i]! + 0; // JSON, in which it is kept and sent, writes −0 as 0
       const known = state.latest.get(metric);
-      if (known !== undefined && (known.at > at || (known.at === at && Object.is(known.value, value)))) continue;
-      if (known === undefined && state.latest.size >= METRICS_PER_REPORT_MAX && !forgetOlder(state, at)) continue;
+      if (known !== undefined && (known.at > at || (known.at === at && Object.is(known.value, value))))
+        continue;
+      if (known === undefined && state.latest.size >= METRICS_PER_REPORT_MAX && !forgetOlder(state, at))
+        continue;
       state.latest.set(metric, { at, value, receivedAt });
       changed.add(metric);
     }

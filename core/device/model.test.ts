@@ -3,13 +3,13 @@ import { expect, it } from "vitest";
 import type { LatestReading } from "../../schemas/live.ts";
 import type { Block } from "../block/block.ts";
 import { decodeBlock } from "../block/decode.ts";
+import { nextAlarmAt } from "./alarm.ts";
 import { FakeDevice, HOUR_MS, noise, type Sent, START_MS, TIMING } from "./fake-device.ts";
 import { readHot } from "./hot.ts";
-import { confirm, nextAlarmAt } from "./outbox.ts";
+import { confirm } from "./outbox.ts";
 import { BLOCK_BYTES_MAX, OPEN_BYTES_MAX, type SealedBlock, sealDueAt } from "./seal.ts";
 
 const HORIZON_MS = 4 * HOUR_MS;
-const SLACK_MS = 80 * 60_000;
 const METRICS = ["a", "b", "noise"];
 
 type Step =
@@ -104,7 +104,7 @@ class Run {
     else if (step.type === "report") this.#commit(step.reports, step.sealAll);
     else if (step.type === "flood") this.#commit(flood(step.hour, step.seed), false);
     else {
-      this.#now = Math.max(this.#now, nextAlarmAt(this.device.state, TIMING, SLACK_MS) ?? 0);
+      this.#now = Math.max(this.#now, nextAlarmAt(this.device.state, TIMING) ?? 0);
       this.#commit([], false);
     }
   }
@@ -139,7 +139,7 @@ class Run {
       expect(open.touched === state.commits || sealDueAt(open, state.device, TIMING) > this.#now).toBe(true);
     }
     const pending = state.open.length + state.outbox.length > 0;
-    expect(nextAlarmAt(state, TIMING, SLACK_MS) !== null).toBe(pending);
+    expect(nextAlarmAt(state, TIMING) !== null).toBe(pending);
   }
 
   /** Every block of the device, each once: open ones, and sealed ones that are not open again. */

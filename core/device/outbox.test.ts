@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FakeDevice, HOUR_MS, START_MS, TIMING } from "./fake-device.ts";
-import { confirm, nextAlarmAt, RESEND_AT_ONCE, takeOverdue } from "./outbox.ts";
-import { sealDueAt } from "./seal.ts";
+import { confirm, RESEND_AT_ONCE, takeOverdue } from "./outbox.ts";
 
 const now = START_MS + 50 * HOUR_MS;
 const reading = (hour: number, value = 1) => ({ at: START_MS + hour * HOUR_MS, metrics: { m: value } });
@@ -71,29 +70,5 @@ describe("a confirmation", () => {
     expect(confirm(device.state, [{ startMs: START_MS, revision: 1 }])).toBe(0);
     expect(device.state.outbox).toHaveLength(1);
     expect(confirm(device.state, [{ startMs: START_MS, revision: 3 }])).toBe(1);
-  });
-});
-
-describe("the alarm", () => {
-  const slackMs = 80 * 60_000;
-
-  it("[D8] a device with nothing open and nothing pending needs none", () => {
-    const device = deviceWithPending(0);
-    confirm(device.state, [{ startMs: START_MS, revision: 1 }]);
-    expect(nextAlarmAt(device.state, TIMING, slackMs)).toBeNull();
-  });
-
-  it("[D8] a silent device's is its first due block, by the wall clock", () => {
-    const device = new FakeDevice();
-    device.commit(now, [reading(50), reading(51)]);
-    const dues = device.state.open.map((open) => sealDueAt(open, "pump-1", TIMING));
-    expect(nextAlarmAt(device.state, TIMING, slackMs)).toBe(Math.min(...dues));
-    device.state.clockOffsetMs = 1_000;
-    expect(nextAlarmAt(device.state, TIMING, slackMs)).toBe(Math.min(...dues) - 1_000);
-  });
-
-  it("[D13] a pending block wakes the object the slack after its time", () => {
-    const device = deviceWithPending(0);
-    expect(nextAlarmAt(device.state, TIMING, slackMs)).toBe(now + TIMING.resendMs + slackMs);
   });
 });

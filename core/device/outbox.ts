@@ -1,5 +1,5 @@
 // What has left for storage and was not confirmed: what is sent again, and when the object must wake for it.
-import { type SealTiming, sealDueAt } from "./seal.ts";
+import type { SealTiming } from "./seal.ts";
 import type { DeviceState, Pending } from "./state.ts";
 
 /** The longest distance between two sendings of the same block. */
@@ -21,22 +21,13 @@ export function takeOverdue(state: DeviceState, wallMs: number, timing: SealTimi
 }
 
 /** Notes that storage has these revisions; a block sealed again meanwhile stays pending. Gives how many it took off. */
-export function confirm(state: DeviceState, stored: readonly { startMs: number; revision: number }[]): number {
+export function confirm(
+  state: DeviceState,
+  stored: readonly { startMs: number; revision: number }[],
+): number {
   const before = state.outbox.length;
   state.outbox = state.outbox.filter(
     (pending) => !stored.some((s) => s.startMs === pending.startMs && s.revision >= pending.revision),
   );
   return before - state.outbox.length;
-}
-
-/**
- * When the object must be woken, by the wall clock: for the first block due to be sealed and, `outboxSlackMs` after its time, for a pending
- * block. With slack of more than a bucket a reporting device has one alarm a bucket; its commits see to the outbox.
- */
-export function nextAlarmAt(state: DeviceState, timing: SealTiming, outboxSlackMs: number): number | null {
-  const dues = [
-    ...state.open.map((open) => sealDueAt(open, state.device, timing) - state.clockOffsetMs),
-    ...state.outbox.map(({ resendAt }) => resendAt + outboxSlackMs),
-  ];
-  return dues.length === 0 ? null : Math.min(...dues);
 }

@@ -50,7 +50,13 @@ export function sealDueAt(open: OpenBlock, device: string, timing: SealTiming): 
  * the outbox. Sealed are: blocks that are due and that this commit did not touch (`all`: every block), the earlier parts
  * of a block grown too large, and the least recently touched while the open set is too large.
  */
-export function sealBlocks(state: DeviceState, nowMs: number, ring: Ring, timing: SealTiming, all = false): SealedBlock[] {
+export function sealBlocks(
+  state: DeviceState,
+  nowMs: number,
+  ring: Ring,
+  timing: SealTiming,
+  all = false,
+): SealedBlock[] {
   const leaving: OpenBlock[] = [];
   const touch = state.commits + 1;
   let staying: OpenBlock[] = [];
@@ -64,7 +70,9 @@ export function sealBlocks(state: DeviceState, nowMs: number, ring: Ring, timing
   let bytes = staying.reduce((sum, open) => sum + open.bytes().length, 0);
   const newestStart = Math.max(...staying.map(({ mark }) => mark.startMs));
   if (bytes > OPEN_BYTES_MAX) {
-    const byAge = staying.filter(({ mark }) => mark.startMs !== newestStart).sort((a, b) => a.touched - b.touched);
+    const byAge = staying
+      .filter(({ mark }) => mark.startMs !== newestStart)
+      .sort((a, b) => a.touched - b.touched);
     for (const open of byAge) {
       if (bytes <= OPEN_BYTES_MAX) break;
       bytes -= open.bytes().length;
@@ -76,7 +84,13 @@ export function sealBlocks(state: DeviceState, nowMs: number, ring: Ring, timing
   return leaving.length === 0 ? [] : intoRing(state, leaving, nowMs, ring, timing);
 }
 
-function intoRing(state: DeviceState, leaving: OpenBlock[], nowMs: number, ring: Ring, timing: SealTiming): SealedBlock[] {
+function intoRing(
+  state: DeviceState,
+  leaving: OpenBlock[],
+  nowMs: number,
+  ring: Ring,
+  timing: SealTiming,
+): SealedBlock[] {
   let entries = [...ring.entries()];
   const inUse = new Set(state.outbox.map(({ slot }) => slot));
   for (const { mark } of [...state.open, ...leaving]) if (mark.slot !== null) inUse.add(mark.slot);
@@ -93,19 +107,28 @@ function intoRing(state: DeviceState, leaving: OpenBlock[], nowMs: number, ring:
     entries = [...entries.filter((other) => other.slot !== slot), entry];
     inUse.add(slot);
     state.sealedThroughMs = Math.max(state.sealedThroughMs, endMs);
-    const pending: Pending = { startMs, slot, revision, resendAt: nowMs - state.clockOffsetMs + timing.resendMs, attempts: 1 };
+    const pending: Pending = {
+      startMs,
+      slot,
+      revision,
+      resendAt: nowMs - state.clockOffsetMs + timing.resendMs,
+      attempts: 1,
+    };
     state.outbox = [...state.outbox.filter((other) => other.slot !== slot), pending];
     return { ...entry, block };
   });
 }
 
-const isLarge = (open: OpenBlock) => open.readingCount > BLOCK_READINGS_MAX || open.bytes().length > BLOCK_BYTES_MAX;
+const isLarge = (open: OpenBlock) =>
+  open.readingCount > BLOCK_READINGS_MAX || open.bytes().length > BLOCK_BYTES_MAX;
 
 /** Halves a block at its median instant until every part is small enough; a single instant cannot be halved. */
 function split(open: OpenBlock): OpenBlock[] {
   if (!isLarge(open)) return [open];
   const { startMs, endMs } = open.mark;
-  const instants = [...new Set([...open.columns().values()].flatMap((column) => column.at))].sort((a, b) => a - b);
+  const instants = [...new Set([...open.columns().values()].flatMap((column) => column.at))].sort(
+    (a, b) => a - b,
+  );
   if (instants.length < 2) return [open];
   const cutMs = instants[instants.length >>> 1]!;
   const earlier = part(open, { ...open.mark, endMs: cutMs }, startMs, cutMs);

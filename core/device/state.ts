@@ -35,7 +35,7 @@ interface StateHeader {
   counts: number[];
   commits: number;
   outbox: Pending[];
-  /** When the pending alarm fires, by the wall clock; null: none. */
+  /** When the pending alarm fires, by the receipt clock as it stood when it was set; null: none. */
   alarmAt: number | null;
   /** What the receipt clock differs from the wall clock; 0 unless a local run sets the time. */
   clockOffsetMs: number;
@@ -57,7 +57,12 @@ interface PersistedHeader extends StateHeader {
 }
 
 /** The state of a device that never reported. */
-export function newState(tenant: string, device: string, settings: TenantSettings, nowMs: number): DeviceState {
+export function newState(
+  tenant: string,
+  device: string,
+  settings: TenantSettings,
+  nowMs: number,
+): DeviceState {
   return {
     version: 1,
     tenant,
@@ -101,7 +106,9 @@ export function encodeState(state: DeviceState): Uint8Array {
     open: state.open.map(({ mark, touched }, i) => ({ ...mark, touched, bytes: blocks[i]!.length })),
   };
   const head = encoder.encode(JSON.stringify(header));
-  const row = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, HEADER_LENGTH_BYTES + head.length));
+  const row = new Uint8Array(
+    blocks.reduce((sum, block) => sum + block.length, HEADER_LENGTH_BYTES + head.length),
+  );
   new DataView(row.buffer).setUint32(0, head.length, true);
   row.set(head, HEADER_LENGTH_BYTES);
   let offset = HEADER_LENGTH_BYTES + head.length;
@@ -123,7 +130,10 @@ export function decodeState(row: Uint8Array): DeviceState {
     return block;
   });
   const latest = new Map(
-    Object.entries(header.latest).map(([metric, [at, value, receivedAt]]) => [metric, { at, value, receivedAt }]),
+    Object.entries(header.latest).map(([metric, [at, value, receivedAt]]) => [
+      metric,
+      { at, value, receivedAt },
+    ]),
   );
   return { ...header, open, latest };
 }

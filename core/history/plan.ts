@@ -1,5 +1,5 @@
 // A question about a range → which tier answers which part of it, at which resolution.
-import { type Resolution, RESOLUTION_MS, type Tier } from "../../schemas/query.ts";
+import { RESOLUTION_MS, type Resolution, type Tier } from "../../schemas/query.ts";
 import { alignDown } from "../window/align.ts";
 
 export interface Segment {

@@ -25,12 +25,25 @@ describe("token", () => {
     await expect(verifyToken(token, secret, nowMs + 60_000)).rejects.toMatchObject({ code: "token_expired" });
   });
 
+  it("[I2] [I3] a token verified before is still judged by its expiry, and by another secret anew", async () => {
+    const token = await signToken(subject, secret, nowMs);
+    await verifyToken(token, secret, nowMs);
+    await expect(verifyToken(token, secret, nowMs + 60_000)).rejects.toMatchObject({ code: "token_expired" });
+    await expect(verifyToken(token, `${secret}!`, nowMs)).rejects.toMatchObject({ code: "token_invalid" });
+  });
+
   it.each([
     ["another secret", async () => signToken(subject, "some other secret of the same length....", nowMs)],
     ["a changed payload", async () => tampered(await signToken(subject, secret, nowMs))],
-    ["no signature (alg none)", async () => `${btoa('{"alg":"none"}')}.${btoa('{"tenant":"acme","role":"admin"}')}.`],
+    [
+      "no signature (alg none)",
+      async () => `${btoa('{"alg":"none"}')}.${btoa('{"tenant":"acme","role":"admin"}')}.`,
+    ],
     ["not a token", async () => "pump-1"],
-    ["a device role without a device", async () => signToken({ ...subject, device: undefined }, secret, nowMs)],
+    [
+      "a device role without a device",
+      async () => signToken({ ...subject, device: undefined }, secret, nowMs),
+    ],
     ["a viewer with a device", async () => signToken({ ...subject, role: "viewer" }, secret, nowMs)],
     ["a tenant with a slash", async () => signToken({ ...subject, tenant: "acme/x" }, secret, nowMs)],
   ])("[I3] a forged token is refused as token_invalid: %s", async (_name, make) => {

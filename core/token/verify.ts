@@ -24,44 +24,70 @@ export class TokenError extends Error {
 }
 
 type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
-let cachedKey: { secret: string; key: Promise<Key> } | undefined;
 
-/** The imported key of the last secret seen: importing costs as much as verifying, and a deployment has one secret. */
-function importedKey(secret: string): Promise<Key> {
-  if (cachedKey?.secret !== secret) {
-    const key = crypto.subtle.importKey(
-      "raw",
-      new TextEncoder().encode(secret),
-      { name: "HMAC", hash: "SHA-256" },
-      false,
-      ["verify"],
-    );
-    cachedKey = { secret, key };
+/** What one secret has shown to be good: a deployment has one, and its devices send the same token for months. */
+interface Keyring {
+  secret: string;
+  key: Promise<Key>;
+  callers: Map<string, Caller>;
+}
+
+/** Tokens remembered as verified, emptied when full: an isolate keeps some 500 KB of them at most. */
+const CALLERS_MAX = 1_000;
+
+let keyring: Keyring | undefined;
+
+function keyringOf(secret: string): Keyring {
+  if (keyring?.secret !== secret) {
+    const algorithm = { name: "HMAC", hash: "SHA-256" };
+    const key = crypto.subtle.importKey("raw", new TextEncoder().encode(secret), algorithm, false, [
+      "verify",
+    ]);
+    keyring = { secret, key, callers: new Map() };
   }
-  return cachedKey.key;
+  return keyring;
 }
 
 /**
- * Verifies signature (HS256), issuer, expiry (no leeway) and the shape of the claims.
+ * Verifies signature (HS256), issuer, expiry (no leeway) and the shape of the claims. A token verified before costs a
+ * look-up; its expiry is judged each time.
  * @throws TokenError `token_expired` or `token_invalid`.
  */
 export async function verifyToken(token: string, secret: string, nowMs: number): Promise<Caller> {
+  const { key, callers } = keyringOf(secret);
+  let caller = callers.get(token);
+  if (caller === undefined) {
+    caller = callerOf(await verifiedClaims(token, await key, nowMs));
+    if (callers.size >= CALLERS_MAX) callers.clear();
+    callers.set(token, caller);
+  }
+  if (caller.expiresAt <= nowMs) throw expired(caller.expiresAt);
+  return caller;
+}
+
+async function verifiedClaims(token: string, key: Key, nowMs: number): Promise<Record<string, unknown>> {
   try {
-    const { payload } = await jwtVerify(token, await importedKey(secret), {
+    const { payload } = await jwtVerify(token, key, {
       issuer: "telltale",
       algorithms: ["HS256"],
       currentDate: new Date(nowMs),
       requiredClaims: ["exp", "tenant", "role"],
     });
-    return callerOf(payload);
+    return payload;
   } catch (error) {
-    if (error instanceof TokenError) throw error;
-    if (error instanceof errors.JWTExpired) {
-      throw new TokenError("token_expired", `the token expired at ${isoOf(error.payload.exp)}; ask for a new one`);
-    }
-    throw new TokenError("token_invalid", "the token is not one this deployment signed; check it was copied whole");
+    if (error instanceof errors.JWTExpired) throw expired(Number(error.payload.exp) * 1000);
+    throw new TokenError(
+      "token_invalid",
+      "the token is not one this deployment signed; check it was copied whole",
+    );
   }
 }
+
+const expired = (expiresAt: number) =>
+  new TokenError(
+    "token_expired",
+    `the token expired at ${new Date(expiresAt).toISOString()}; ask for a new one`,
+  );
 
 function callerOf(payload: Record<string, unknown>): Caller {
   const { tenant, role, device, exp } = payload;
@@ -74,6 +100,3 @@ function callerOf(payload: Record<string, unknown>): Caller {
   }
   return { tenant, role: role as Role, device: device as string | undefined, expiresAt: exp * 1000 };
 }
-
-const isoOf = (seconds: number | undefined) =>
-  seconds === undefined ? "an unknown time" : new Date(seconds * 1000).toISOString();

@@ -10,7 +10,11 @@ export interface WindowSummary {
 }
 
 /** Windows of `lengthMs` over ascending readings; windows without readings are left out. */
-export function windowsOfReadings(at: readonly number[], value: readonly number[], lengthMs: number): WindowSummary[] {
+export function windowsOfReadings(
+  at: readonly number[],
+  value: readonly number[],
+  lengthMs: number,
+): WindowSummary[] {
   const windows: WindowSummary[] = [];
   for (let start = 0; start < at.length; ) {
     const startMs = alignDown(at[start]!, lengthMs);
@@ -23,7 +27,10 @@ export function windowsOfReadings(at: readonly number[], value: readonly number[
 }
 
 /** Windows of `lengthMs` merged from parts that each lie inside one of them, in any order. */
-export function windowsOfParts(parts: Iterable<{ startMs: number; summary: Summary }>, lengthMs: number): WindowSummary[] {
+export function windowsOfParts(
+  parts: Iterable<{ startMs: number; summary: Summary }>,
+  lengthMs: number,
+): WindowSummary[] {
   const merged = new Map<number, Summary>();
   for (const { startMs, summary } of parts) {
     const start = alignDown(startMs, lengthMs);

@@ -10,4 +10,5 @@ export const ALLOWED_LATENESS_MS = 60_000;
 export const alignDown = (at: number, lengthMs: number) => Math.floor(at / lengthMs) * lengthMs;
 
 /** A reading is late when its bucket had closed before it came: the bucket's end ≤ newest `at` so far − allowed lateness. */
-export const isLate = (at: number, newestAt: number) => alignDown(at, BUCKET_MS) + BUCKET_MS <= newestAt - ALLOWED_LATENESS_MS;
+export const isLate = (at: number, newestAt: number) =>
+  alignDown(at, BUCKET_MS) + BUCKET_MS <= newestAt - ALLOWED_LATENESS_MS;

@@ -35,4 +35,7 @@ function split(value: number): [number, number] {
   return [high, value - high];
 }
 
-const saturated = (value: number): Pair => ({ high: value < 0 ? -Number.MAX_VALUE : Number.MAX_VALUE, low: 0 });
+const saturated = (value: number): Pair => ({
+  high: value < 0 ? -Number.MAX_VALUE : Number.MAX_VALUE,
+  low: 0,
+});

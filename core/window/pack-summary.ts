@@ -19,14 +19,28 @@ type PackedSummary = [
 
 /** The rollup of a block: a summary of each of its metrics. A pure function of the block, so sending it again changes nothing. */
 export function rollupOf(block: Block): Map<string, Summary> {
-  return new Map(block.columns.filter((column) => column.at.length > 0).map((c) => [c.metric, summarise(c.at, c.value)]));
+  return new Map(
+    block.columns.filter((column) => column.at.length > 0).map((c) => [c.metric, summarise(c.at, c.value)]),
+  );
 }
 
 export function packSummaries(summaries: ReadonlyMap<string, Summary>): string {
   const packed: Record<string, PackedSummary> = Object.create(null);
   for (const [metric, s] of summaries) {
     const { sum, squares } = s;
-    packed[metric] = [s.count, s.min, s.max, sum.high, sum.low, squares.high, squares.low, s.first, s.firstAt, s.last, s.lastAt];
+    packed[metric] = [
+      s.count,
+      s.min,
+      s.max,
+      sum.high,
+      sum.low,
+      squares.high,
+      squares.low,
+      s.first,
+      s.firstAt,
+      s.last,
+      s.lastAt,
+    ];
   }
   return JSON.stringify(packed);
 }

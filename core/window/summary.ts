@@ -16,7 +16,12 @@ export interface Summary {
 }
 
 /** The summary of readings `[start, end)` of a column; `start < end`. */
-export function summarise(at: readonly number[], value: readonly number[], start = 0, end = at.length): Summary {
+export function summarise(
+  at: readonly number[],
+  value: readonly number[],
+  start = 0,
+  end = at.length,
+): Summary {
   let min = value[start]!;
   let max = min;
   let sum: Pair = { high: 0, low: 0 };

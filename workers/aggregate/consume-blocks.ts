@@ -1,10 +1,11 @@
 // A batch of sealed blocks from the queue → Parquet in R2 and rollups in D1, then word to each device's object.
-import { decodeBlock } from "../../core/block/decode.ts";
+
 import { dateOf } from "../../core/archive/key.ts";
+import { decodeBlock } from "../../core/block/decode.ts";
 import { type BlockMessage, blockMessage } from "../../schemas/message.ts";
 import type { AggregateEnv } from "./env.ts";
-import { newerThanStored, storeBlocks } from "./store-blocks.ts";
 import type { DecodedBlock } from "./store-blocks.ts";
+import { newerThanStored, storeBlocks } from "./store-blocks.ts";
 
 /** Back-off of a message that could not be stored: doubling from 5 s. */
 const RETRY_SECONDS = 5;
@@ -20,7 +21,9 @@ export async function consumeBlocks(batch: MessageBatch<unknown>, env: Aggregate
   const blocks = batch.messages.map((message) => ({ message, block: decodeMessage(message) }));
   for (const { message, block } of blocks) if (block === undefined) message.ack();
   const groups = Map.groupBy(
-    blocks.filter((entry): entry is { message: Message<unknown>; block: DecodedBlock } => entry.block !== undefined),
+    blocks.filter(
+      (entry): entry is { message: Message<unknown>; block: DecodedBlock } => entry.block !== undefined,
+    ),
     ({ block }) => `${block.tenant}/${dateOf(block.startMs)}`,
   );
   for (const group of groups.values()) {
@@ -31,9 +34,14 @@ export async function consumeBlocks(batch: MessageBatch<unknown>, env: Aggregate
       for (const { message } of group) message.ack();
       await confirmBlocks(env, decoded);
     } catch (error) {
-      console.error("blocks not stored; they are tried again", { blocks: decoded.length, error: String(error) });
+      console.error("blocks not stored; they are tried again", {
+        blocks: decoded.length,
+        error: String(error),
+      });
       for (const { message } of group) {
-        message.retry({ delaySeconds: Math.min(RETRY_SECONDS_MAX, RETRY_SECONDS * 2 ** (message.attempts - 1)) });
+        message.retry({
+          delaySeconds: Math.min(RETRY_SECONDS_MAX, RETRY_SECONDS * 2 ** (message.attempts - 1)),
+        });
       }
     }
   }

@@ -1,15 +1,23 @@
 // One device: takes its reports, keeps its open blocks, ring and outbox, and wires what `core/device` decides.
 import { DurableObject } from "cloudflare:workers";
 import { decodeFrame } from "../../core/decode/device-frame.ts";
+import { planAlarm } from "../../core/device/alarm.ts";
 import { applyReports } from "../../core/device/apply.ts";
 import { readHot } from "../../core/device/hot.ts";
 import { noteLatest } from "../../core/device/latest.ts";
-import { confirm, nextAlarmAt, takeOverdue } from "../../core/device/outbox.ts";
+import { confirm, takeOverdue } from "../../core/device/outbox.ts";
 import { sealBlocks } from "../../core/device/seal.ts";
 import { type DeviceState, decodeState, encodeState, newState } from "../../core/device/state.ts";
 import { ReportPacker } from "../../core/report/pack.ts";
 import type { DeviceGlance } from "../../schemas/live.ts";
-import type { BlockReceipt, DeviceRpc, HotReadings, ObjectProfile, PackedReports, Verdicts } from "../../schemas/message.ts";
+import type {
+  BlockReceipt,
+  DeviceRpc,
+  HotReadings,
+  ObjectProfile,
+  PackedReports,
+  Verdicts,
+} from "../../schemas/message.ts";
 import type { LatestAnswer } from "../../schemas/query.ts";
 import { defaultSettings } from "../../schemas/tenant.ts";
 import { nowMs, said, wallMs } from "../clock.ts";
@@ -99,9 +107,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       const holding = this.#sockets.all().filter((socket) => socket.isHolding);
       const held = holding.map((socket) => applyReports(state, socket.held(), this.#store));
       const sealed = sealBlocks(state, now, this.#store, this.#timing, sealAll);
-      const overdue = takeOverdue(state, wallMs(), this.#timing).filter(({ slot }) => sealed.every((s) => s.slot !== slot));
+      const overdue = takeOverdue(state, wallMs(), this.#timing).filter(({ slot }) =>
+        sealed.every((s) => s.slot !== slot),
+      );
       state.commits += 1;
-      this.#planAlarm(state);
+      this.#setAlarm(state, planAlarm(state, now, this.#timing, sealed.length > 0));
       this.#store.save(encodeState(state), sealed);
       for (const [index, socket] of holding.entries()) socket.settle(held[index]!);
       const outgoing = [...sealed, ...this.#store.readSealed(overdue)];
@@ -114,11 +124,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     }
   }
 
-  #planAlarm(state: DeviceState): void {
-    const due = nextAlarmAt(state, this.#timing, this.#timing.outboxSlackMs);
-    if (due === null || (state.alarmAt !== null && state.alarmAt <= due)) return;
-    state.alarmAt = due;
-    void this.ctx.storage.setAlarm(due);
+  #setAlarm(state: DeviceState, alarmAt: number | undefined): void {
+    if (alarmAt === undefined) return;
+    state.alarmAt = alarmAt;
+    void this.ctx.storage.setAlarm(alarmAt - state.clockOffsetMs);
   }
 
   override async alarm(): Promise<void> {
@@ -146,7 +155,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   override async webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const socket = this.#sockets.of(ws);
     const state = this.#load();
-    const frame = decodeFrame(message, (clockMs) => said(this.env, clockMs) ?? wallMs() + socket.clockOffsetMs);
+    const frame = decodeFrame(
+      message,
+      (clockMs) => said(this.env, clockMs) ?? wallMs() + socket.clockOffsetMs,
+    );
     if (frame.type === "invalid") return socket.send(frame.problem);
     if (frame.type === "flush") {
       if (socket.isHolding) this.#commit([], wallMs() + state.clockOffsetMs);
@@ -190,7 +202,13 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const state = this.#loadKnown();
     if (state === undefined) return null;
     const { device, profile, lastReceivedAt, latest } = state;
-    return { device, zone: profile.zone, connected: this.#sockets.count() > 0, lastReceivedAt, metrics: Object.fromEntries(latest) };
+    return {
+      device,
+      zone: profile.zone,
+      connected: this.#sockets.count() > 0,
+      lastReceivedAt,
+      metrics: Object.fromEntries(latest),
+    };
   }
 
   async readings(metric: string, fromMs: number, toMs: number): Promise<HotReadings | null> {
@@ -234,8 +252,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   /** The state, for an object that is about to take reports: a new one asks its tenant's settings first. */
   async #prepare(refresh = false): Promise<DeviceState> {
     const state = this.#load();
-    if (state.commits === 0 || refresh) await (this.#asking ??= this.#refreshSettings(state));
-    else if (wallMs() - state.settingsAt > SETTINGS_AGE_MS_MAX) this.ctx.waitUntil(this.#refreshSettings(state));
+    if (state.commits === 0 || refresh) {
+      this.#asking ??= this.#refreshSettings(state);
+      await this.#asking;
+    } else if (wallMs() - state.settingsAt > SETTINGS_AGE_MS_MAX)
+      this.ctx.waitUntil(this.#refreshSettings(state));
     return this.#load();
   }
 
@@ -244,7 +265,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     try {
       state.settings = await readSettings(this.env.TENANT, state.tenant);
     } catch (error) {
-      console.warn("tenant settings not read; the known ones stay", { tenant: state.tenant, error: String(error) });
+      console.warn("tenant settings not read; the known ones stay", {
+        tenant: state.tenant,
+        error: String(error),
+      });
     } finally {
       this.#asking = undefined;
     }
@@ -267,7 +291,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       }
       if (this.#state === state) this.#store.save(encodeState(state), []);
     } catch (error) {
-      console.warn("device not announced yet", { tenant: state.tenant, device: state.device, error: String(error) });
+      console.warn("device not announced yet", {
+        tenant: state.tenant,
+        device: state.device,
+        error: String(error),
+      });
     } finally {
       this.#announcing = false;
     }

@@ -43,7 +43,16 @@ export class DeviceSocket {
       this.#attachment = ws.deserializeAttachment() as Attachment;
       if (this.#attachment.held !== null) this.#packer = new ReportPacker(this.#attachment.held);
     } else {
-      this.#attachment = { version: 1, ...fresh, acceptedAt: wallMs(), seq: -1, refused: 0, heldSince: null, held: null, confirmed: [] };
+      this.#attachment = {
+        version: 1,
+        ...fresh,
+        acceptedAt: wallMs(),
+        seq: -1,
+        refused: 0,
+        heldSince: null,
+        held: null,
+        confirmed: [],
+      };
       this.keep();
     }
   }
@@ -106,8 +115,16 @@ export class DeviceSocket {
   /** After the commit: tells the device its verdicts and forgets what was held. The output gate holds the frames until the row is durable. */
   settle(verdicts: Verdicts): void {
     const attachment = this.#attachment;
-    for (const problem of verdicts.problems) this.send({ type: "problem", seq: problem.index, ...problem, index: 0 });
-    const [stored, duplicate, corrected, late, quarantined, refused] = verdicts.counts as [number, number, number, number, number, number];
+    for (const problem of verdicts.problems)
+      this.send({ type: "problem", seq: problem.index, ...problem, index: 0 });
+    const [stored, duplicate, corrected, late, quarantined, refused] = verdicts.counts as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
     const counts = { stored, duplicate, corrected, late, quarantined, refused: refused + attachment.refused };
     this.send({ type: "ack", seq: attachment.seq, ...counts });
     this.#packer = undefined;
@@ -140,13 +157,20 @@ export class DeviceSockets {
   /** Accepts one end of a new pair, hibernatable; the oldest socket goes when there are too many. */
   accept(ws: WebSocket, commitEveryMs: number, clockOffsetMs: number): void {
     // The platform lists them in no order it promises (2026-11: newest first).
-    const open = this.#ctx.getWebSockets().map((other) => this.of(other)).toReversed();
+    const open = this.#ctx
+      .getWebSockets()
+      .map((other) => this.of(other))
+      .toReversed();
     const byAge = open.sort((a, b) => a.acceptedAt - b.acceptedAt);
-    for (const old of byAge.slice(0, Math.max(0, open.length + 1 - SOCKETS_MAX))) old.close(4001, "too many sockets of one device");
+    for (const old of byAge.slice(0, Math.max(0, open.length + 1 - SOCKETS_MAX)))
+      old.close(4001, "too many sockets of one device");
     this.#ctx.acceptWebSocket(ws);
     // Pings are answered without waking the object.
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    this.#known.set(ws, new DeviceSocket(ws, { commitEveryMs: Math.min(commitEveryMs, COMMIT_EVERY_MS_MAX), clockOffsetMs }));
+    this.#known.set(
+      ws,
+      new DeviceSocket(ws, { commitEveryMs: Math.min(commitEveryMs, COMMIT_EVERY_MS_MAX), clockOffsetMs }),
+    );
   }
 
   of(ws: WebSocket): DeviceSocket {
@@ -166,7 +190,8 @@ export class DeviceSockets {
 
   /** How many sockets are open, `leaving` not counted. */
   count(leaving?: WebSocket): number {
-    return this.#ctx.getWebSockets().filter((ws) => ws !== leaving && ws.readyState === WebSocket.OPEN).length;
+    return this.#ctx.getWebSockets().filter((ws) => ws !== leaving && ws.readyState === WebSocket.OPEN)
+      .length;
   }
 
   forget(ws: WebSocket): void {

@@ -1,5 +1,5 @@
 // What the aggregate Worker is bound to.
-import type { SealTiming } from "../../core/device/seal.ts";
+import type { AlarmTiming } from "../../core/device/alarm.ts";
 import type { BlockMessage, DeviceRpc, ZoneRpc } from "../../schemas/message.ts";
 import type { ClockEnv } from "../clock.ts";
 
@@ -13,15 +13,19 @@ export interface AggregateEnv extends ClockEnv {
   COLD: R2Bucket;
   SEAL_SPREAD_MS: string;
   OUTBOX_RESEND_MS: string;
-  /** How long past its resend time an unconfirmed block may wait before it wakes the object; see `nextAlarmAt`. */
+  /** See AlarmTiming; a local run wakes its objects sooner. */
+  SEAL_FALLBACK_MS?: string;
   OUTBOX_SLACK_MS?: string;
 }
 
-/** With more than a bucket of slack a reporting device keeps one alarm a bucket: its commits see to the outbox. */
+/** Longer than a socket may hold its reports (15 min), so that a connected device's own data seals. */
+const SEAL_FALLBACK_MS = 20 * 60_000;
+/** With more than a bucket of slack it is a commit that sees to the outbox of a reporting device, not an alarm. */
 const OUTBOX_SLACK_MS = 80 * 60_000;
 
-export const timingOf = (env: AggregateEnv): SealTiming & { outboxSlackMs: number } => ({
+export const timingOf = (env: AggregateEnv): AlarmTiming => ({
   spreadMs: Number(env.SEAL_SPREAD_MS),
   resendMs: Number(env.OUTBOX_RESEND_MS),
+  sealFallbackMs: Number(env.SEAL_FALLBACK_MS ?? SEAL_FALLBACK_MS),
   outboxSlackMs: Number(env.OUTBOX_SLACK_MS ?? OUTBOX_SLACK_MS),
 });

@@ -7,7 +7,11 @@ import type { BlockMessage } from "../../schemas/message.ts";
 /** `sendBatch` takes at most 256 KB (Queues limits, 2026-11); a message has a block of up to 32 KB and some framing. */
 const BATCH_BYTES_MAX = 200_000;
 
-export async function sendBlocks(queue: Queue<BlockMessage>, state: DeviceState, blocks: readonly SealedBlock[]): Promise<void> {
+export async function sendBlocks(
+  queue: Queue<BlockMessage>,
+  state: DeviceState,
+  blocks: readonly SealedBlock[],
+): Promise<void> {
   const { tenant, device } = state;
   let batch: MessageSendRequest<BlockMessage>[] = [];
   let bytes = 0;
@@ -19,11 +23,19 @@ export async function sendBlocks(queue: Queue<BlockMessage>, state: DeviceState,
   try {
     for (const { startMs, endMs, revision, block } of blocks) {
       if (batch.length >= RESEND_AT_ONCE || bytes + block.length > BATCH_BYTES_MAX) await flush();
-      batch.push({ body: { version: 1, tenant, device, startMs, endMs, revision, block }, contentType: "v8" });
+      batch.push({
+        body: { version: 1, tenant, device, startMs, endMs, revision, block },
+        contentType: "v8",
+      });
       bytes += block.length;
     }
     await flush();
   } catch (error) {
-    console.warn("queue refused; the outbox sends again", { tenant, device, blocks: blocks.length, error: String(error) });
+    console.warn("queue refused; the outbox sends again", {
+      tenant,
+      device,
+      blocks: blocks.length,
+      error: String(error),
+    });
   }
 }

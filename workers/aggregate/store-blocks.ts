@@ -20,7 +20,10 @@ export interface DecodedBlock {
 const ROWS_TEXT_CHARS_MAX = 500_000;
 
 /** The blocks, one revision each, that storage does not have at this revision or a higher one. */
-export async function newerThanStored(database: D1Database, blocks: readonly DecodedBlock[]): Promise<DecodedBlock[]> {
+export async function newerThanStored(
+  database: D1Database,
+  blocks: readonly DecodedBlock[],
+): Promise<DecodedBlock[]> {
   const newest = new Map<string, DecodedBlock>();
   for (const block of blocks) {
     const id = `${block.device}/${block.startMs}`;
@@ -69,7 +72,9 @@ export async function storeBlocks(env: AggregateEnv, blocks: readonly DecodedBlo
     file.length,
     wallMs(),
   );
-  const rollups = textsOfRows(sorted).map((rows) => env.WARM_0.prepare(UPSERT_ROLLUPS).bind(tenant, date, key, rows));
+  const rollups = textsOfRows(sorted).map((rows) =>
+    env.WARM_0.prepare(UPSERT_ROLLUPS).bind(tenant, date, key, rows),
+  );
   const [inserted] = await env.WARM_0.batch([manifest, ...rollups]);
   if (inserted!.meta.changes === 0) throw new Error("another consumer stored one of these blocks first");
 }

@@ -1,6 +1,6 @@
 // One tenant: its plan and settings, a small JSON state (itty-durable), asked once an hour by each device object.
 import { createDurable } from "itty-durable";
-import { tenantSettings, type TenantSettings } from "../../schemas/tenant.ts";
+import { type TenantSettings, tenantSettings } from "../../schemas/tenant.ts";
 
 /** PERSISTED: the object's fields, saved whole by itty-durable. */
 interface TenantBase {

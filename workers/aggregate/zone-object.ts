@@ -119,7 +119,10 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     const lane = async () => {
       for (let index = next++; index < devices.length; index = next++) {
         const name = `${this.#tenant}/${devices[index]}`;
-        answers[index] = (await this.env.DEVICE.getByName(name).watch(leaseUntilMs).catch(() => null)) ?? undefined;
+        answers[index] =
+          (await this.env.DEVICE.getByName(name)
+            .watch(leaseUntilMs)
+            .catch(() => null)) ?? undefined;
       }
     };
     const lanes = Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, devices.length) }, lane));
@@ -143,7 +146,8 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
 
   #renewLater(): void {
     const plan = async () => {
-      if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(wallMs() + RENEW_EVERY_MS);
+      if ((await this.ctx.storage.getAlarm()) === null)
+        await this.ctx.storage.setAlarm(wallMs() + RENEW_EVERY_MS);
     };
     this.ctx.waitUntil(plan());
   }

@@ -14,8 +14,14 @@ export class ZoneStore {
   /** Members and whether each is connected. */
   members(): ReadonlyMap<string, boolean> {
     if (this.#members === undefined) {
-      const exists = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'member'").toArray().length > 0;
-      const rows = exists ? this.#sql.exec<{ device: string; connected: number }>("SELECT device, connected FROM member").toArray() : [];
+      const exists =
+        this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'member'").toArray()
+          .length > 0;
+      const rows = exists
+        ? this.#sql
+            .exec<{ device: string; connected: number }>("SELECT device, connected FROM member")
+            .toArray()
+        : [];
       this.#members = new Map(rows.map(({ device, connected }) => [device, connected === 1]));
     }
     return this.#members;

@@ -114,7 +114,8 @@ export class ZoneWatchers {
 }
 
 /** Whether who watches `watched` (undefined: the whole zone) sees the frames of `device`. */
-export const shows = (watched: string | undefined, device: string) => watched === undefined || watched === device;
+export const shows = (watched: string | undefined, device: string) =>
+  watched === undefined || watched === device;
 const attachmentOf = (ws: WebSocket) => ws.deserializeAttachment() as Attachment;
 
 function keep(waiting: ZoneFrame[], frame: ZoneFrame): void {

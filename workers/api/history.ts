@@ -4,7 +4,12 @@ import { type WindowSummary, windowsOfParts, windowsOfReadings } from "../../cor
 import { meanOf, type Summary, stddevOf } from "../../core/window/summary.ts";
 import { POINTS_MAX } from "../../schemas/limits.ts";
 import type { HotReadings } from "../../schemas/message.ts";
-import { type HistoryAnswer, type HistoryQuery, RESOLUTION_MS, type WindowPoint } from "../../schemas/query.ts";
+import {
+  type HistoryAnswer,
+  type HistoryQuery,
+  RESOLUTION_MS,
+  type WindowPoint,
+} from "../../schemas/query.ts";
 import { Problem } from "../problem.ts";
 import type { ApiEnv } from "./env.ts";
 import { readCold } from "./read-cold.ts";
@@ -14,7 +19,13 @@ import { readDevice } from "./registry.ts";
 const DEFAULT_RANGE_MS = 3_600_000;
 
 /** @throws Problem `invalid_query` (empty or too large a range), `device_not_found`. */
-export async function readHistory(env: ApiEnv, tenant: string, device: string, query: HistoryQuery, now: number): Promise<HistoryAnswer> {
+export async function readHistory(
+  env: ApiEnv,
+  tenant: string,
+  device: string,
+  query: HistoryQuery,
+  now: number,
+): Promise<HistoryAnswer> {
   const toMs = query.to ?? now + 1;
   const fromMs = query.from ?? toMs - DEFAULT_RANGE_MS;
   if (fromMs >= toMs) throw new Problem("invalid_query", `"from" ${fromMs} is not before "to" ${toMs}`);
@@ -29,20 +40,31 @@ export async function readHistory(env: ApiEnv, tenant: string, device: string, q
   const { resolution, segments } = plan;
   let bytesRead = 0;
 
-  const readSegment = async ({ source, startMs, endMs }: Segment): Promise<{ at: readonly number[]; value: readonly number[] }> => {
+  const readSegment = async ({
+    source,
+    startMs,
+    endMs,
+  }: Segment): Promise<{ at: readonly number[]; value: readonly number[] }> => {
     if (source === "cold") {
       const cold = await readCold(env.WARM_0, env.COLD, { tenant, device, metric, startMs, endMs });
       bytesRead += cold.bytesRead;
       return cold;
     }
-    const found: HotReadings | null = await env.DEVICE.getByName(`${tenant}/${device}`).readings(metric, startMs, endMs);
+    const found: HotReadings | null = await env.DEVICE.getByName(`${tenant}/${device}`).readings(
+      metric,
+      startMs,
+      endMs,
+    );
     return { at: [...(found?.at ?? [])], value: [...(found?.value ?? [])] };
   };
 
   const answer = (points: HistoryAnswer["points"]): HistoryAnswer => {
     if (points.length > POINTS_MAX) {
       const remedy = "ask for a shorter range, or a coarser resolution";
-      throw new Problem("invalid_query", `${points.length} points; an answer has at most ${POINTS_MAX}: ${remedy}`);
+      throw new Problem(
+        "invalid_query",
+        `${points.length} points; an answer has at most ${POINTS_MAX}: ${remedy}`,
+      );
     }
     const sources = new Set(segments.map(({ source }) => source));
     const source = sources.size === 1 ? segments[0]!.source : "mixed";
@@ -51,7 +73,10 @@ export async function readHistory(env: ApiEnv, tenant: string, device: string, q
 
   if (resolution === "raw") {
     if (segments.some(({ source }) => source === "warm")) {
-      throw new Problem("invalid_query", "the warm tier has hourly windows, not raw readings; ask hot or cold");
+      throw new Problem(
+        "invalid_query",
+        "the warm tier has hourly windows, not raw readings; ask hot or cold",
+      );
     }
     const points = [];
     for (const segment of segments) {
@@ -66,7 +91,10 @@ export async function readHistory(env: ApiEnv, tenant: string, device: string, q
   for (const segment of segments) {
     if (segment.source === "warm") {
       if (windowMs < RESOLUTION_MS["1h"]) {
-        throw new Problem("invalid_query", `the warm tier has hourly windows; for ${resolution} ask hot or cold`);
+        throw new Problem(
+          "invalid_query",
+          `the warm tier has hourly windows; for ${resolution} ask hot or cold`,
+        );
       }
       parts.push(...(await readWarm(env.WARM_0, { tenant, device, metric, ...segment })));
     } else {
@@ -79,5 +107,16 @@ export async function readHistory(env: ApiEnv, tenant: string, device: string, q
 
 function pointOf({ startMs, endMs, summary }: WindowSummary): WindowPoint {
   const { count, min, max, first, last, sum } = summary;
-  return { startMs, endMs, count, min, max, mean: meanOf(summary), sum: sum.high, stddev: stddevOf(summary), first, last };
+  return {
+    startMs,
+    endMs,
+    count,
+    min,
+    max,
+    mean: meanOf(summary),
+    sum: sum.high,
+    stddev: stddevOf(summary),
+    first,
+    last,
+  };
 }

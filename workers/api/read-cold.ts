@@ -68,7 +68,12 @@ export async function readCold(database: D1Database, bucket: R2Bucket, asked: As
   return { at, value: at.map((instant) => newest.get(instant)!.value), bytesRead };
 }
 
-async function readFile(bucket: R2Bucket, key: string, byteLength: number, asked: Asked): Promise<{ rows: Row[]; bytes: number }> {
+async function readFile(
+  bucket: R2Bucket,
+  key: string,
+  byteLength: number,
+  asked: Asked,
+): Promise<{ rows: Row[]; bytes: number }> {
   let bytes = 0;
   const file: AsyncBuffer = {
     byteLength,

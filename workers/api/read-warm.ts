@@ -8,12 +8,25 @@ import { rollup } from "../../schemas/tables.ts";
 /** One part a sealed block with readings of the metric, ascending; a block lies inside one hour. */
 export async function readWarm(
   database: D1Database,
-  { tenant, device, metric, startMs, endMs }: { tenant: string; device: string; metric: string; startMs: number; endMs: number },
+  {
+    tenant,
+    device,
+    metric,
+    startMs,
+    endMs,
+  }: { tenant: string; device: string; metric: string; startMs: number; endMs: number },
 ): Promise<{ startMs: number; summary: Summary }[]> {
   const rows = await drizzle(database)
     .select({ startMs: rollup.startMs, summaries: rollup.summaries })
     .from(rollup)
-    .where(and(eq(rollup.tenant, tenant), eq(rollup.device, device), gte(rollup.startMs, startMs), lt(rollup.startMs, endMs)))
+    .where(
+      and(
+        eq(rollup.tenant, tenant),
+        eq(rollup.device, device),
+        gte(rollup.startMs, startMs),
+        lt(rollup.startMs, endMs),
+      ),
+    )
     .orderBy(asc(rollup.startMs));
   return rows.flatMap(({ startMs, summaries }) => {
     const summary = unpackSummary(summaries, metric);

@@ -7,7 +7,11 @@ import { device as deviceTable } from "../../schemas/tables.ts";
 
 type Row = typeof deviceTable.$inferSelect;
 
-export async function readDevice(database: D1Database, tenant: string, device: string): Promise<DeviceEntry | undefined> {
+export async function readDevice(
+  database: D1Database,
+  tenant: string,
+  device: string,
+): Promise<DeviceEntry | undefined> {
   const rows = await drizzle(database)
     .select()
     .from(deviceTable)
@@ -37,7 +41,10 @@ export async function readDevices(
   return { devices, next: rows.length > limit ? devices.at(-1)!.device : null };
 }
 
-export async function readZones(database: D1Database, tenant: string): Promise<{ zone: string; devices: number }[]> {
+export async function readZones(
+  database: D1Database,
+  tenant: string,
+): Promise<{ zone: string; devices: number }[]> {
   return await drizzle(database)
     .select({ zone: deviceTable.zone, devices: count() })
     .from(deviceTable)
@@ -54,7 +61,10 @@ export async function writeDevice(
   { location, ...named }: DeviceProfile,
   createdAt: number,
 ): Promise<DeviceEntry> {
-  const place = location === undefined ? {} : { latitude: location?.latitude ?? null, longitude: location?.longitude ?? null };
+  const place =
+    location === undefined
+      ? {}
+      : { latitude: location?.latitude ?? null, longitude: location?.longitude ?? null };
   const set = { ...named, ...place };
   const insert = drizzle(database)
     .insert(deviceTable)

@@ -15,7 +15,10 @@ const DISCARDED_BYTES_MAX = 16 * 1024 * 1024;
 export async function readBody(request: Request): Promise<string> {
   const encoding = (request.headers.get("content-encoding") ?? "identity").toLowerCase();
   if (encoding !== "identity" && encoding !== "gzip") {
-    throw new Problem("unsupported_media_type", `content-encoding ${encoding} is not known; send gzip or none`);
+    throw new Problem(
+      "unsupported_media_type",
+      `content-encoding ${encoding} is not known; send gzip or none`,
+    );
   }
   const length = Number(request.headers.get("content-length") ?? 0);
   if (length > BODY_BYTES_MAX) {

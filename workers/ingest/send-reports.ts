@@ -17,8 +17,17 @@ export interface SendOutcome extends Verdicts {
 }
 
 /** Sends and gathers. Never throws for one device's sake: its reports are refused as `unavailable`, the others stand. */
-export async function sendReports(env: IngestEnv, tenant: string, grouped: GroupedReports, now: number): Promise<SendOutcome> {
-  const outcome: SendOutcome = { counts: [0, 0, 0, 0, 0, grouped.refused], problems: grouped.problems, unavailable: false };
+export async function sendReports(
+  env: IngestEnv,
+  tenant: string,
+  grouped: GroupedReports,
+  now: number,
+): Promise<SendOutcome> {
+  const outcome: SendOutcome = {
+    counts: [0, 0, 0, 0, 0, grouped.refused],
+    problems: grouped.problems,
+    unavailable: false,
+  };
   const waiting = [...grouped.devices];
   const lane = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -58,6 +67,13 @@ const unavailable = (index: number, device: string): ReadingProblem => ({
 
 /** The contract's answer. */
 export function answerOf({ counts, problems }: Verdicts): TelemetryAnswer {
-  const [stored, duplicate, corrected, late, quarantined, refused] = counts as [number, number, number, number, number, number];
+  const [stored, duplicate, corrected, late, quarantined, refused] = counts as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   return { stored, duplicate, corrected, late, quarantined, refused, problems };
 }

@@ -15,7 +15,8 @@ export function serveGateway(request: Request, env: IngestEnv, caller: Caller): 
   const { 0: client, 1: server } = new WebSocketPair();
   const offsetMs = nowMs(env, request) - nowMs(env);
   server.accept();
-  const send = (frame: ServerFrame) => server.readyState === WebSocket.OPEN && server.send(JSON.stringify(frame));
+  const send = (frame: ServerFrame) =>
+    server.readyState === WebSocket.OPEN && server.send(JSON.stringify(frame));
   let waiting = 0;
   let turn: Promise<void> = Promise.resolve();
   server.addEventListener("message", ({ data }) => {
@@ -72,4 +73,5 @@ export function serveGateway(request: Request, env: IngestEnv, caller: Caller): 
   return new Response(null, { status: 101, webSocket: client, headers });
 }
 
-const offers = (request: Request) => (request.headers.get("sec-websocket-protocol") ?? "").split(/, */).includes(SUBPROTOCOL);
+const offers = (request: Request) =>
+  (request.headers.get("sec-websocket-protocol") ?? "").split(/, */).includes(SUBPROTOCOL);

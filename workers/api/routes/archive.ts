@@ -25,9 +25,16 @@ archive.get("/", requireRole("viewer"), async (c) => {
     )
     .orderBy(asc(archiveFile.key))
     .limit(limit + 1);
-  const files = rows
-    .slice(0, limit)
-    .map(({ key, date, fromMs, toMs, rows, bytes, createdAt }) => ({ key, kind: "raw", date, fromMs, toMs, rows, bytes, createdAt }));
+  const files = rows.slice(0, limit).map(({ key, date, fromMs, toMs, rows, bytes, createdAt }) => ({
+    key,
+    kind: "raw",
+    date,
+    fromMs,
+    toMs,
+    rows,
+    bytes,
+    createdAt,
+  }));
   return c.json({ files, next: rows.length > limit ? files.at(-1)!.key : null });
 });
 
@@ -44,5 +51,7 @@ archive.get("/:key{.+}", requireRole("viewer"), async (c) => {
   if (rows.length === 0) throw noSuchFile;
   const object = await c.env.COLD.get(key);
   if (object === null) throw noSuchFile;
-  return new Response(object.body, { headers: { "content-type": "application/vnd.apache.parquet", etag: object.httpEtag } });
+  return new Response(object.body, {
+    headers: { "content-type": "application/vnd.apache.parquet", etag: object.httpEtag },
+  });
 });

@@ -1,5 +1,6 @@
 // /v1/devices: the registry, the newest readings, the past.
 import { Hono } from "hono";
+import { listQuery } from "../../../schemas/http.ts";
 import { deviceName } from "../../../schemas/name.ts";
 import { deviceProfile, historyQuery } from "../../../schemas/query.ts";
 import { nowMs } from "../../clock.ts";
@@ -8,12 +9,12 @@ import { type ApiContext, requireRole } from "../caller.ts";
 import { readHistory } from "../history.ts";
 import { readDevice, readDevices, writeDevice } from "../registry.ts";
 import { validate, validateBody } from "../validate.ts";
-import { listQuery } from "../../../schemas/http.ts";
 
 export const devices = new Hono<ApiContext>();
 
 const nameOf = (text: string) => validate(deviceName, text, "invalid_query");
-const noSuchDevice = (device: string) => new Problem("device_not_found", `no device ${device} has reported or is registered`);
+const noSuchDevice = (device: string) =>
+  new Problem("device_not_found", `no device ${device} has reported or is registered`);
 
 devices.get("/", requireRole("viewer"), async (c) => {
   const { zone, after, limit } = validate(listQuery, c.req.query(), "invalid_query");

@@ -7,7 +7,9 @@ import { validateBody } from "../validate.ts";
 
 export const tenant = new Hono<ApiContext>();
 
-tenant.get("/", requireRole("viewer"), async (c) => c.json(await readSettings(c.env.TENANT, c.var.caller.tenant)));
+tenant.get("/", requireRole("viewer"), async (c) =>
+  c.json(await readSettings(c.env.TENANT, c.var.caller.tenant)),
+);
 
 tenant.put("/", requireRole("admin"), async (c) => {
   const change = await validateBody(tenantSettingsChange, c.req.raw);

@@ -9,7 +9,9 @@ import { validate } from "../validate.ts";
 export const zones = new Hono<ApiContext>();
 export const fleet = new Hono<ApiContext>();
 
-zones.get("/", requireRole("viewer"), async (c) => c.json({ zones: await readZones(c.env.CONTROL, c.var.caller.tenant) }));
+zones.get("/", requireRole("viewer"), async (c) =>
+  c.json({ zones: await readZones(c.env.CONTROL, c.var.caller.tenant) }),
+);
 
 zones.get("/:zone/:view{snapshot|stream}", requireRole("viewer"), async (c) => {
   const zone = validate(zoneName, c.req.param("zone"), "invalid_query");
@@ -17,7 +19,10 @@ zones.get("/:zone/:view{snapshot|stream}", requireRole("viewer"), async (c) => {
   const accepts = request.headers.get("accept") ?? "";
   const upgrades = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   if (c.req.param("view") === "stream" && !upgrades && !/text\/event-stream|\*\/\*/.test(accepts)) {
-    throw new Problem("upgrade_required", "a stream is a WebSocket, or server-sent events with `Accept: text/event-stream`");
+    throw new Problem(
+      "upgrade_required",
+      "a stream is a WebSocket, or server-sent events with `Accept: text/event-stream`",
+    );
   }
   const headers = new Headers(request.headers);
   headers.delete("authorization");

@@ -1,0 +1,39 @@
+// When a device object must be woken, although nothing comes.
+import { type SealTiming, sealDueAt } from "./seal.ts";
+import type { DeviceState } from "./state.ts";
+
+export interface AlarmTiming extends SealTiming {
+  /** How long after a block is due the alarm waits for the device's own data to seal it, at no cost. */
+  sealFallbackMs: number;
+  /** How long an unconfirmed block may wait beyond its resend time for a commit before it deserves an alarm. */
+  outboxSlackMs: number;
+}
+
+/** When the object must be woken at the latest, by the receipt clock; null: never. */
+export function nextAlarmAt(state: DeviceState, timing: AlarmTiming): number | null {
+  const dues = [
+    ...state.open.map((open) => sealDueAt(open, state.device, timing) + timing.sealFallbackMs),
+    ...state.outbox.map(({ resendAt }) => resendAt + timing.outboxSlackMs + state.clockOffsetMs),
+  ];
+  return dues.length === 0 ? null : Math.min(...dues);
+}
+
+/**
+ * The alarm to set with a commit at `nowMs`, by the receipt clock; undefined: what is set will do. An alarm costs a row
+ * to set, and a request and a row to fire. So one that is early enough stays; and one about to fire for a block that
+ * this commit sealed is put off: a device that reports has its alarm moved once a bucket, and it never fires.
+ */
+export function planAlarm(
+  state: DeviceState,
+  nowMs: number,
+  timing: AlarmTiming,
+  hasSealed: boolean,
+): number | undefined {
+  const due = nextAlarmAt(state, timing);
+  if (due === null) return undefined;
+  const { alarmAt } = state;
+  if (alarmAt === null || due < alarmAt) return due;
+  const firesInVain =
+    hasSealed && alarmAt < due && alarmAt >= nowMs && alarmAt - nowMs <= timing.sealFallbackMs;
+  return firesInVain ? due : undefined;
+}
