@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { signToken } from "../../core/token/sign.ts";
 import type { HistoryAnswer, RawPoint } from "../../schemas/query.ts";
 import { readLocalSecret } from "../../scripts/local-secret.ts";
@@ -16,18 +16,6 @@ const DEVICES = ["fault-1", "fault-2", "fault-3"];
 const REPORTS = 120;
 const KILL_AT = [40, 80];
 
-let state: string;
-let server: ServerProcess;
-beforeEach(async () => {
-  state = await mkdtemp(join(tmpdir(), "telltale-fault-"));
-  server = new ServerProcess(await freePort(), state);
-  await server.start();
-});
-afterEach(async () => {
-  await server.stop();
-  await rm(state, { recursive: true, force: true });
-});
-
 const tokenOf = async (role: "gateway" | "admin") =>
   await signToken({ tenant: TENANT, role, ttlSeconds: 3_600 }, await readLocalSecret(), Date.now());
 
@@ -36,7 +24,7 @@ const bodyOf = (i: number) =>
   DEVICES.map((device, n) => ({ device, at: T0 + (i * HOUR_MS) / 2 + n, metrics: { level: i + n / 10 } }));
 
 /** Posts until it is acknowledged, however often the server goes away meanwhile. */
-async function postUntilAcknowledged(i: number, token: string): Promise<void> {
+async function postUntilAcknowledged(url: string, i: number, token: string): Promise<void> {
   for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(100)) {
     const headers = {
       authorization: `Bearer ${token}`,
@@ -49,7 +37,7 @@ async function postUntilAcknowledged(i: number, token: string): Promise<void> {
       body: JSON.stringify(bodyOf(i)),
       signal: AbortSignal.timeout(10_000),
     };
-    const answer = await fetch(`${server.url}/v1/telemetry`, request).catch(() => undefined);
+    const answer = await fetch(`${url}/v1/telemetry`, request).catch(() => undefined);
     if (answer?.status === 200) {
       const { refused } = (await answer.json()) as { refused: number };
       expect(refused).toBe(0);
@@ -59,7 +47,12 @@ async function postUntilAcknowledged(i: number, token: string): Promise<void> {
   throw new Error(`report ${i} was never acknowledged`);
 }
 
-async function rawPoints(device: string, source: "hot" | "cold", token: string): Promise<RawPoint[]> {
+async function rawPoints(
+  url: string,
+  device: string,
+  source: "hot" | "cold",
+  token: string,
+): Promise<RawPoint[]> {
   const query = new URLSearchParams({
     metric: "level",
     from: String(T0),
@@ -67,14 +60,14 @@ async function rawPoints(device: string, source: "hot" | "cold", token: string):
     resolution: "raw",
     source,
   });
-  const answer = await fetch(`${server.url}/v1/devices/${device}/history?${query}`, {
+  const answer = await fetch(`${url}/v1/devices/${device}/history?${query}`, {
     headers: { authorization: `Bearer ${token}` },
   });
   expect(answer.status).toBe(200);
   return ((await answer.json()) as HistoryAnswer).points as RawPoint[];
 }
 
-async function warmCount(device: string, token: string): Promise<number> {
+async function warmCount(url: string, device: string, token: string): Promise<number> {
   const query = new URLSearchParams({
     metric: "level",
     from: String(T0),
@@ -82,47 +75,60 @@ async function warmCount(device: string, token: string): Promise<number> {
     resolution: "1d",
     source: "warm",
   });
-  const answer = await fetch(`${server.url}/v1/devices/${device}/history?${query}`, {
+  const answer = await fetch(`${url}/v1/devices/${device}/history?${query}`, {
     headers: { authorization: `Bearer ${token}` },
   });
   const { points } = (await answer.json()) as { points: { count: number }[] };
   return points.reduce((sum, { count }) => sum + count, 0);
 }
 
-describe.each([
+/** Both at once: they mostly wait for what the queue forgot to be sent again. */
+it.concurrent.each([
   { left: "and its runtime", leaveRuntime: false },
   { left: "leaving its runtime as an orphan on the port", leaveRuntime: true },
-])("kill -9 of the server $left", ({ leaveRuntime }) => {
-  it("[D6] [D13] [S2] every acknowledged reading is there once, and what the queue forgot still reaches D1 and R2", async () => {
-    const gateway = await tokenOf("gateway");
-    const admin = await tokenOf("admin");
-    let restarting: Promise<void> | undefined;
-    for (let i = 0; i < REPORTS; i++) {
-      if (KILL_AT.includes(i)) {
-        await restarting;
-        restarting = server.kill({ leaveRuntime }).then(() => server.start());
-      }
-      await postUntilAcknowledged(i, gateway);
+])(
+  "[D6] [D13] [S2] kill -9 of the server $left: every acknowledged reading is there once, and what the queue forgot still reaches D1 and R2",
+  async ({ leaveRuntime }) => {
+    const state = await mkdtemp(join(tmpdir(), "telltale-fault-"));
+    const server = new ServerProcess(await freePort(), state);
+    try {
+      await server.start();
+      await playThroughKills(server, leaveRuntime);
+    } finally {
+      await server.stop();
+      await rm(state, { recursive: true, force: true });
     }
-    await restarting;
-    for (const device of DEVICES) {
-      const headers = { authorization: `Bearer ${admin}` };
-      const sealed = await fetch(`${server.url}/v1/devices/${device}/seal`, { method: "POST", headers });
-      expect(sealed.status).toBe(200);
+  },
+  180_000,
+);
+
+async function playThroughKills(server: ServerProcess, leaveRuntime: boolean): Promise<void> {
+  const { url } = server;
+  const gateway = await tokenOf("gateway");
+  const admin = await tokenOf("admin");
+  let restarting: Promise<void> | undefined;
+  for (let i = 0; i < REPORTS; i++) {
+    if (KILL_AT.includes(i)) {
+      await restarting;
+      restarting = server.kill({ leaveRuntime }).then(() => server.start());
     }
-    for (const [n, device] of DEVICES.entries()) {
-      const expected = Array.from({ length: REPORTS }, (_, i) => bodyOf(i)[n]!).map(({ at, metrics }) => ({
-        at,
-        value: metrics.level,
-      }));
-      expect(await rawPoints(device, "hot", admin)).toEqual(expected);
-      for (
-        const deadline = Date.now() + 60_000;
-        (await warmCount(device, admin)) < REPORTS && Date.now() < deadline;
-      )
-        await sleep(500);
-      expect(await warmCount(device, admin)).toBe(REPORTS);
-      expect(await rawPoints(device, "cold", admin)).toEqual(expected);
-    }
-  }, 180_000);
-});
+    await postUntilAcknowledged(url, i, gateway);
+  }
+  await restarting;
+  for (const device of DEVICES) {
+    const headers = { authorization: `Bearer ${admin}` };
+    const sealed = await fetch(`${url}/v1/devices/${device}/seal`, { method: "POST", headers });
+    expect(sealed.status).toBe(200);
+  }
+  for (const [n, device] of DEVICES.entries()) {
+    const expected = Array.from({ length: REPORTS }, (_, i) => bodyOf(i)[n]!).map(({ at, metrics }) => ({
+      at,
+      value: metrics.level,
+    }));
+    expect(await rawPoints(url, device, "hot", admin)).toEqual(expected);
+    const deadline = Date.now() + 60_000;
+    while ((await warmCount(url, device, admin)) < REPORTS && Date.now() < deadline) await sleep(500);
+    expect(await warmCount(url, device, admin)).toBe(REPORTS);
+    expect(await rawPoints(url, device, "cold", admin)).toEqual(expected);
+  }
+}
