@@ -1,18 +1,10 @@
 // Operations counted while the deployed program runs, for 1,000 reports → dollars a device-month at list price.
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  add,
-  billOf,
-  type Operations,
-  objectGbSecondsOf,
-  objectRequestsOf,
-  scale,
-} from "../core/cost/bill.ts";
-import { REPORTS_A_DEVICE_MONTH } from "../core/cost/device-month.ts";
+import { billOf, type Operations, objectGbSecondsOf, objectRequestsOf, scale } from "../core/cost/bill.ts";
+import { REPORT_EVERY_MS, REPORTS_A_DEVICE_MONTH } from "../core/cost/device-month.ts";
 import { PRICES_AS_OF } from "../core/cost/prices.ts";
 import { type CountedRun, startCounted } from "./counted/start.ts";
 import { loadHttp } from "./run/http-load.ts";
-import { CLOCK_STEP_MS } from "./run/reports.ts";
 import { count, runAlone, type Section, threeDigits } from "./run/section.ts";
 import { SocketFleet } from "./run/socket-load.ts";
 import {
@@ -89,7 +81,7 @@ export async function benchRows(quick: boolean): Promise<Section[]> {
 function billed(counted: Record<string, number>, d1RowsABlock: number, hours: number) {
   const of = (what: string) => counted[what] ?? 0;
   const reports = hours * REPORTS_AN_HOUR;
-  const rows = of("device rows") + of("zone rows");
+  const rows = of("device rows") + of("device alarms") + of("zone rows") + of("zone alarms");
   const calls = of("device requests") + of("zone requests");
   const operations: Operations = {
     workerRequests: of("worker requests"),
@@ -100,13 +92,7 @@ function billed(counted: Record<string, number>, d1RowsABlock: number, hours: nu
     queueOperations: of("queue operations"),
     d1RowsWritten: of("blocks sent") * d1RowsABlock,
   };
-  // A run's hours pass too fast for alarms: in the field one fires for each hour's block, commits it and is set again.
-  const alarms: Operations = {
-    objectRequests: hours,
-    objectRowsWritten: 2 * hours,
-    objectGbSeconds: objectGbSecondsOf(hours * OBJECT_MS),
-  };
-  const deviceMonth = billOf(scale(add(operations, alarms), REPORTS_A_DEVICE_MONTH / reports));
+  const deviceMonth = billOf(scale(operations, REPORTS_A_DEVICE_MONTH / reports));
   return {
     reports,
     rowsPerThousand: (rows * 1_000) / reports,
@@ -123,7 +109,7 @@ function sectionOf(
     title: `Operations for 1,000 reports, and $ a device-month (prices of ${PRICES_AS_OF})`,
     notes: [
       `Counted while the deployed program ran ${hours} hours of reports (10 metrics, 10 s apart), with what follows: sealing, queue, D1.`,
-      `$ is extrapolated to ${count(REPORTS_A_DEVICE_MONTH)} reports. Not counted but added: an hourly alarm (2 rows, 1 request), ${OBJECT_MS} ms of an object's`,
+      `$ is extrapolated to ${count(REPORTS_A_DEVICE_MONTH)} reports. Alarms set are rows. Not counted but added: ${OBJECT_MS} ms of an object's`,
       `time a request or message, ${WORKER_CPU_MS} ms of CPU a Worker's request. Left out: R2 puts, which a fleet's devices share.`,
     ],
     head: [
@@ -171,11 +157,11 @@ function byHttp(reportsARequest: number, connections: number): Mode["send"] {
 
 function bySocket(commitReports: number | undefined): Mode["send"] {
   return async ({ url }, device, reports) => {
-    const connection = connectionOf(url, device, commitReports === undefined ? 0 : CLOCK_STEP_MS);
+    const connection = connectionOf(url, device, (commitReports ?? 0) * REPORT_EVERY_MS);
     const fleet = await SocketFleet.open([connection], {
       windowMessages: 200,
       flushFrame: FLUSH_FRAME,
-      message: (_index, n) => reportFrame(device, n, commitReports),
+      message: (_index, n) => reportFrame(device, n),
       answered: acknowledged,
     });
     await fleet.run({ messages: reports });

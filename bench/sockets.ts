@@ -1,6 +1,6 @@
 // Readings a second over WebSockets, each report committed or held for fifteen minutes, beside bare echo objects.
 import { startedBy } from "./run/cpu.ts";
-import { CLOCK_STEP_MS, METRICS } from "./run/reports.ts";
+import { METRICS, REPORT_EVERY_MS } from "./run/reports.ts";
 import { type Competitor, FULL, QUICK, ratioOf, runRounds } from "./run/rounds.ts";
 import { count, micros, ratio, runAlone, type Section } from "./run/section.ts";
 import { serveBare } from "./run/serve.ts";
@@ -61,12 +61,12 @@ export async function benchSockets(quick: boolean): Promise<Section[]> {
     const own = async (name: string, prefix: string, commitReports?: number): Promise<Competitor> => {
       const devices = await makeDevices(secret, prefix, SOCKETS);
       await introduce(url, devices);
-      const commitEveryMs = commitReports === undefined ? 0 : CLOCK_STEP_MS;
+      const commitEveryMs = (commitReports ?? 0) * REPORT_EVERY_MS;
       const connections = devices.map((device) => connectionOf(url, device, commitEveryMs));
       return await competitor(name, telltale.pids, connections, {
         windowMessages: commitReports === undefined ? WINDOW_EACH : WINDOW_HELD,
         flushFrame: FLUSH_FRAME,
-        message: (index, n) => reportFrame(devices[index]!, n, commitReports),
+        message: (index, n) => reportFrame(devices[index]!, n),
         answered: acknowledged,
       });
     };

@@ -20,21 +20,6 @@ export function metricsOf(n: number): Record<string, number> {
 /** When report `n` was made. */
 export const atOf = (n: number) => START_MS + n * REPORT_EVERY_MS;
 
-/** What a benchmark's clock moves by, as `commitEveryMs`, where a fleet's would move by a minute or a quarter of an hour. */
-export const CLOCK_STEP_MS = 10;
-
-const REPORTS_AN_HOUR = 3_600_000 / REPORT_EVERY_MS;
-
-/**
- * The receipt clock of report `n`: near the end of the report's hour, one step on after every `commitReports` reports.
- * It must not run ahead of the wall clock with each report: an object plans its alarm by the difference of the two, and
- * would plan anew, a row and some 2 ms of CPU, at each commit.
- */
-export function clockOf(n: number, commitReports = REPORTS_AN_HOUR): number {
-  const hourEndMs = START_MS + (Math.floor(n / REPORTS_AN_HOUR) + 1) * 3_600_000;
-  return hourEndMs - 10_000 + CLOCK_STEP_MS * Math.floor((n % REPORTS_AN_HOUR) / commitReports);
-}
-
 const TEXTS = makeTexts();
 
 function makeTexts(): string[] {

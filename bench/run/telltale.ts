@@ -7,7 +7,7 @@ import { signToken } from "../../core/token/sign.ts";
 import { type LocalRun, startLocal } from "../../scripts/local-run.ts";
 import { startedBy } from "./cpu.ts";
 import { loadHttp } from "./http-load.ts";
-import { atOf, clockOf, metricsText } from "./reports.ts";
+import { atOf, metricsText } from "./reports.ts";
 
 export const TENANT = "bench";
 
@@ -77,16 +77,16 @@ export function telemetryRequest(path: string, device: BenchDevice, reports: num
   const body = reports === 1 ? texts[0]! : `[${texts.join()}]`;
   return (
     `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${device.token}\r\n` +
-    `content-type: application/json\r\ntelltale-clock: ${clockOf(device.made - 1)}\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+    `content-type: application/json\r\ntelltale-clock: ${atOf(device.made - 1)}\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   );
 }
 
 const reportText = (n: number) => `{"at":${atOf(n)},"metrics":${metricsText(n)}}`;
 
-/** The next frame of a device, numbered from 0 on each socket. Held for `CLOCK_STEP_MS`, it is committed every `commitReports`. */
-export function reportFrame(device: BenchDevice, seq: number, commitReports?: number): string {
+/** The next frame of a device, numbered from 0 on each socket; it is received when it was made. */
+export function reportFrame(device: BenchDevice, seq: number): string {
   const n = device.made++;
-  return `{"type":"report","seq":${seq},"clockMs":${clockOf(n, commitReports)},"at":${atOf(n)},"metrics":${metricsText(n)}}`;
+  return `{"type":"report","seq":${seq},"clockMs":${atOf(n)},"at":${atOf(n)},"metrics":${metricsText(n)}}`;
 }
 
 /** Asks for the acknowledgement of what is held. */
@@ -101,7 +101,7 @@ export interface Connection {
 export function connectionOf(url: string, device: BenchDevice, commitEveryMs: number): Connection {
   return {
     url: `${url}/v1/connect?commitEveryMs=${commitEveryMs}`,
-    headers: { authorization: `Bearer ${device.token}`, "telltale-clock": String(clockOf(device.made)) },
+    headers: { authorization: `Bearer ${device.token}`, "telltale-clock": String(atOf(device.made)) },
   };
 }
 
