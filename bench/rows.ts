@@ -82,7 +82,8 @@ function billed(counted: Record<string, number>, d1RowsABlock: number, hours: nu
   const of = (what: string) => counted[what] ?? 0;
   const reports = hours * REPORTS_AN_HOUR;
   const rows = of("device rows") + of("device alarms") + of("zone rows") + of("zone alarms");
-  const calls = of("device requests") + of("zone requests");
+  // A run is so fast that one call confirms several blocks; in the field each has its own.
+  const calls = of("device requests") + of("zone requests") + of("blocks sent");
   const operations: Operations = {
     workerRequests: of("worker requests"),
     workerCpuMs: of("worker requests") * WORKER_CPU_MS,
@@ -109,7 +110,7 @@ function sectionOf(
     title: `Operations for 1,000 reports, and $ a device-month (prices of ${PRICES_AS_OF})`,
     notes: [
       `Counted while the deployed program ran ${hours} hours of reports (10 metrics, 10 s apart), with what follows: sealing, queue, D1.`,
-      `$ is extrapolated to ${count(REPORTS_A_DEVICE_MONTH)} reports. Alarms set are rows. Not counted but added: ${OBJECT_MS} ms of an object's`,
+      `$ is extrapolated to ${count(REPORTS_A_DEVICE_MONTH)} reports. Alarms set are rows; each block sent is one confirming call. Not counted but added: ${OBJECT_MS} ms of an object's`,
       `time a request or message, ${WORKER_CPU_MS} ms of CPU a Worker's request. Left out: R2 puts, which a fleet's devices share.`,
     ],
     head: [
