@@ -17,7 +17,7 @@ export interface PackedReports {
   rows: Float64Array;
 }
 
-/** The verdicts on reports: readings by verdict, in the order of VERDICTS, and why readings were refused. */
+/** The verdicts on reports: readings by verdict, in the order of VERDICTS, and why readings were refused (the first hundred). */
 export interface Verdicts {
   counts: number[];
   problems: ReadingProblem[];
@@ -50,6 +50,8 @@ export interface HotReadings {
   hotFromMs: number;
   /** From here on something is not yet in D1 and R2; before it, they have everything. */
   unsettledFromMs: number;
+  /** False: the range holds more than READINGS_PER_QUERY_MAX, and these are only its beginning. */
+  complete: boolean;
   at: Float64Array;
   value: Float64Array;
 }

@@ -1,4 +1,4 @@
-// What a tenant may choose, kept by its control object and copied by each device object once a bucket.
+// What a tenant may choose, kept by its control object and copied by each device object hourly.
 import * as z from "zod";
 import { COMMIT_EVERY_MS_MAX } from "./limits.ts";
 

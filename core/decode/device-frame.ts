@@ -34,7 +34,8 @@ export function decodeFrame(
   try {
     value = parseLenient(message);
   } catch (error) {
-    return invalid("malformed_json", `the frame is not JSON: ${(error as Error).message}`);
+    const seq = /"seq"\s*:\s*(\d{1,15})/.exec(message)?.[1];
+    return invalid("malformed_json", `the frame is not JSON: ${(error as Error).message}`, seq);
   }
   const { type, seq } = (value ?? {}) as { type?: unknown; seq?: unknown };
   if (type === "flush") return { type };
@@ -62,7 +63,7 @@ export function decodeFrame(
 const utf8Bytes = (text: string) =>
   text.length * 3 <= FRAME_BYTES_MAX ? text.length : new TextEncoder().encode(text).length;
 
-const invalid = (code: ProblemFrame["code"], message: string): DecodedFrame => ({
+const invalid = (code: ProblemFrame["code"], message: string, seq?: string): DecodedFrame => ({
   type: "invalid",
-  problem: { type: "problem", index: 0, code, message },
+  problem: { type: "problem", ...(seq === undefined ? {} : { seq: Number(seq) }), index: 0, code, message },
 });

@@ -18,6 +18,12 @@ export function nextAlarmAt(state: DeviceState, timing: AlarmTiming): number | n
   return dues.length === 0 ? null : Math.min(...dues);
 }
 
+/** An alarm this long past has not fired and will not: the platform gives up after six failures. */
+const LOST_AFTER_MS = 10 * 60_000;
+
+const isLost = ({ alarmWallAt, clockOffsetMs }: DeviceState, nowMs: number) =>
+  alarmWallAt !== undefined && alarmWallAt < nowMs - clockOffsetMs - LOST_AFTER_MS;
+
 /**
  * The alarm to set with a commit at `nowMs`, by the receipt clock; undefined: what is set will do. An alarm costs a row
  * to set, and a request and a row to fire. So one that is early enough stays; and one about to fire for a block that
@@ -32,7 +38,7 @@ export function planAlarm(
   const due = nextAlarmAt(state, timing);
   if (due === null) return undefined;
   const { alarmAt } = state;
-  if (alarmAt === null || due < alarmAt) return due;
+  if (alarmAt === null || due < alarmAt || isLost(state, nowMs)) return due;
   const firesInVain =
     hasSealed && alarmAt < due && alarmAt >= nowMs && alarmAt - nowMs <= timing.sealFallbackMs;
   return firesInVain ? due : undefined;

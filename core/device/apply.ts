@@ -1,5 +1,6 @@
 // Reports → the device's blocks, with a verdict for every reading.
-import { METRIC_NAMES_BYTES_MAX, METRICS_PER_REPORT_MAX } from "../../schemas/limits.ts";
+import type { ReadingProblem } from "../../schemas/codes.ts";
+import { METRIC_NAMES_BYTES_MAX, METRICS_PER_REPORT_MAX, PROBLEMS_LISTED_MAX } from "../../schemas/limits.ts";
 import type { PackedReports, Verdicts } from "../../schemas/message.ts";
 import type { Column } from "../block/block.ts";
 import { forEachReport } from "../report/pack.ts";
@@ -25,13 +26,16 @@ export const oldestTaken = (state: DeviceState, receivedAt: number) =>
 export function applyReports(state: DeviceState, reports: PackedReports, ring: Ring): Verdicts {
   const verdicts: Verdicts = { counts: [0, 0, 0, 0, 0, 0], problems: [] };
   const { counts, problems } = verdicts;
+  const refuse = (readings: number, problem: ReadingProblem) => {
+    counts[REFUSED]! += readings;
+    if (problems.length < PROBLEMS_LISTED_MAX) problems.push(problem);
+  };
   const touch = state.commits + 1;
   let open: OpenBlock | undefined;
   forEachReport(reports, (id, at, receivedAt, shape, valuesAt) => {
     const oldest = oldestTaken(state, receivedAt);
     if (at < oldest) {
-      counts[REFUSED]! += shape.length;
-      problems.push({ index: id, code: "too_old", message: tooOld(at, oldest, state) });
+      refuse(shape.length, { index: id, code: "too_old", message: tooOld(at, oldest, state) });
       return;
     }
     if (open === undefined || at < open.mark.startMs || at >= open.mark.endMs)
@@ -43,8 +47,7 @@ export function applyReports(state: DeviceState, reports: PackedReports, ring: R
       const metric = reports.names[shape[i]!]!;
       const column = columns.get(metric) ?? newColumn(open, metric);
       if (column === undefined) {
-        counts[REFUSED]! += 1;
-        problems.push({ index: id, metric, code: "too_many_metrics", message: TOO_MANY });
+        refuse(1, { index: id, metric, code: "too_many_metrics", message: TOO_MANY });
         continue;
       }
       const verdict = put(column, at, reports.rows[valuesAt + i]!, late);

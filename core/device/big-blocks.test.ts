@@ -100,4 +100,15 @@ describe("a block grown too large", { timeout: 60_000 }, () => {
     }
     expect(encodeState(device.state).length).toBeLessThan(200_000);
   });
+
+  it("[D16] a flood of names is refused reading by reading, and a hundred problems are listed", () => {
+    const reports = Array.from({ length: 30 }, (_, r) => ({
+      at: START_MS + r,
+      metrics: Object.fromEntries(Array.from({ length: 1_000 }, (_, m) => [`m${r}-${m}`, 1])),
+    }));
+    const { state } = new FakeDevice();
+    const { counts, problems } = applyReports(state, packed(now, reports), new MapRing());
+    expect(counts).toEqual([1_000, 0, 0, 0, 0, 29_000]);
+    expect(problems).toHaveLength(100);
+  });
 });

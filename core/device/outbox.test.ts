@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FakeDevice, HOUR_MS, START_MS, TIMING } from "./fake-device.ts";
-import { confirm, RESEND_AT_ONCE, takeOverdue } from "./outbox.ts";
+import { confirm, needsCommit, RESEND_AT_ONCE, takeOverdue } from "./outbox.ts";
 
 const now = START_MS + 50 * HOUR_MS;
 const reading = (hour: number, value = 1) => ({ at: START_MS + hour * HOUR_MS, metrics: { m: value } });
@@ -56,19 +56,29 @@ describe("what is unconfirmed", () => {
 });
 
 describe("a confirmation", () => {
-  it("[D14] takes off what it names, and says how many", () => {
+  it("[D14] takes off what it names, and says which", () => {
     const device = deviceWithPending(0, 1, 2);
     const stored = [0, 2, 7].map((hour) => ({ startMs: START_MS + hour * HOUR_MS, revision: 1 }));
-    expect(confirm(device.state, stored)).toBe(2);
+    expect(startsOf(confirm(device.state, stored))).toEqual([0, 2]);
     expect(startsOf(device.state.outbox)).toEqual([1]);
-    expect(confirm(device.state, stored)).toBe(0);
+    expect(confirm(device.state, stored)).toEqual([]);
   });
 
   it("[D14] of an older revision confirms nothing newer; of a newer one it confirms the older", () => {
     const device = deviceWithPending(0);
     device.commit(now, [reading(0, 2)], true);
-    expect(confirm(device.state, [{ startMs: START_MS, revision: 1 }])).toBe(0);
+    expect(confirm(device.state, [{ startMs: START_MS, revision: 1 }])).toEqual([]);
     expect(device.state.outbox).toHaveLength(1);
-    expect(confirm(device.state, [{ startMs: START_MS, revision: 3 }])).toBe(1);
+    expect(confirm(device.state, [{ startMs: START_MS, revision: 3 }])).toHaveLength(1);
+  });
+
+  it("[D14] deserves a commit of its own when none is expected, or when it was forgotten once", () => {
+    const idle = deviceWithPending(0);
+    expect(needsCommit(idle.state, confirm(idle.state, [{ startMs: START_MS, revision: 1 }]))).toBe(true);
+    const busy = deviceWithPending(0);
+    busy.commit(now, [reading(50)]);
+    const [first] = busy.state.outbox;
+    expect(needsCommit(busy.state, [first!])).toBe(false);
+    expect(needsCommit(busy.state, [{ ...first!, attempts: 2 }])).toBe(true);
   });
 });

@@ -1,4 +1,5 @@
 // What has left for storage and was not confirmed: what is sent again, and when the object must wake for it.
+import type { BlockReceipt } from "../../schemas/message.ts";
 import type { SealTiming } from "./seal.ts";
 import type { DeviceState, Pending } from "./state.ts";
 
@@ -20,14 +21,18 @@ export function takeOverdue(state: DeviceState, wallMs: number, timing: SealTimi
   return overdue;
 }
 
-/** Notes that storage has these revisions; a block sealed again meanwhile stays pending. Gives how many it took off. */
-export function confirm(
-  state: DeviceState,
-  stored: readonly { startMs: number; revision: number }[],
-): number {
-  const before = state.outbox.length;
-  state.outbox = state.outbox.filter(
-    (pending) => !stored.some((s) => s.startMs === pending.startMs && s.revision >= pending.revision),
-  );
-  return before - state.outbox.length;
+/** Notes that storage has these revisions; a block sealed again meanwhile stays pending. Gives what it took off. */
+export function confirm(state: DeviceState, stored: readonly BlockReceipt[]): Pending[] {
+  const isStored = ({ startMs, revision }: Pending) =>
+    stored.some((receipt) => receipt.startMs === startMs && receipt.revision >= revision);
+  const taken = state.outbox.filter(isStored);
+  state.outbox = state.outbox.filter((pending) => !isStored(pending));
+  return taken;
 }
+
+/**
+ * Whether confirmations that only memory knows of deserve a commit of their own: when no other is expected, or when the
+ * block was sent again, so an earlier confirmation was forgotten in the object's sleep.
+ */
+export const needsCommit = (state: DeviceState, taken: readonly Pending[]) =>
+  state.open.length === 0 || taken.some(({ attempts }) => attempts > 1);

@@ -32,7 +32,7 @@ export const entryAt = (ring: Ring, at: number) =>
  */
 export function chooseSlot(
   entries: readonly RingEntry[],
-  horizonStartMs: number,
+  evictableMs: number,
   inUse: ReadonlySet<number>,
 ): { slot: number; evicted: RingEntry | undefined } {
   let next = 0;
@@ -44,7 +44,7 @@ export function chooseSlot(
     if (oldest === undefined || entry.endMs < oldest.endMs) oldest = entry;
   }
   const large = bytes > RING_KEEP_BYTES || entries.length >= RING_KEEP_SLOTS;
-  if (oldest !== undefined && large && oldest.endMs <= horizonStartMs && !inUse.has(oldest.slot)) {
+  if (oldest !== undefined && large && oldest.endMs <= evictableMs && !inUse.has(oldest.slot)) {
     return { slot: oldest.slot, evicted: oldest };
   }
   return { slot: next, evicted: undefined };

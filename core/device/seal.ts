@@ -93,14 +93,18 @@ function intoRing(
 ): SealedBlock[] {
   let entries = [...ring.entries()];
   const inUse = new Set(state.outbox.map(({ slot }) => slot));
-  for (const { mark } of [...state.open, ...leaving]) if (mark.slot !== null) inUse.add(mark.slot);
+  // Nothing newer than a block in the making is given up either: what is hot begins at one instant.
+  let evictableMs = nowMs - state.settings.latenessHorizonMs;
+  for (const { mark } of [...state.open, ...leaving]) {
+    if (mark.slot !== null) inUse.add(mark.slot);
+    evictableMs = Math.min(evictableMs, mark.startMs);
+  }
   return leaving.map((open) => {
     const { startMs, endMs, revision } = open.mark;
     const block = open.bytes();
-    const horizonStartMs = nowMs - state.settings.latenessHorizonMs;
     const { slot, evicted } =
       open.mark.slot === null
-        ? chooseSlot(entries, horizonStartMs, inUse)
+        ? chooseSlot(entries, evictableMs, inUse)
         : { slot: open.mark.slot, evicted: undefined };
     if (evicted !== undefined) state.evictedThroughMs = Math.max(state.evictedThroughMs, evicted.endMs);
     const entry: RingEntry = { slot, startMs, endMs, revision, bytes: block.length };

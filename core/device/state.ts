@@ -37,6 +37,8 @@ interface StateHeader {
   outbox: Pending[];
   /** When the pending alarm fires, by the receipt clock as it stood when it was set; null: none. */
   alarmAt: number | null;
+  /** The same instant by the wall clock. */
+  alarmWallAt?: number;
   /** What the receipt clock differs from the wall clock; 0 unless a local run sets the time. */
   clockOffsetMs: number;
   /** The registry knows the device, and this zone's object counts it a member. */

@@ -45,11 +45,8 @@ export function packSummaries(summaries: ReadonlyMap<string, Summary>): string {
   return JSON.stringify(packed);
 }
 
-/** The summary of one metric of a packed rollup, or undefined when the block had no reading of it. */
-export function unpackSummary(text: string, metric: string): Summary | undefined {
-  const all = JSON.parse(text) as Record<string, PackedSummary>;
-  return Object.hasOwn(all, metric) ? unpackOne(all[metric]!) : undefined;
-}
+/** The summary of one metric as it stands in a packed rollup. */
+export const unpackSummary = (text: string): Summary => unpackOne(JSON.parse(text) as PackedSummary);
 
 export function unpackSummaries(text: string): Map<string, Summary> {
   const all = JSON.parse(text) as Record<string, PackedSummary>;

@@ -133,6 +133,15 @@ it("[S4] a higher revision replaces the rollup, a lower one that comes after it 
   expect(warm).toMatchObject([{ summary: { count: 3, min: 5, max: 9 } }]);
 });
 
+it("[S7] a batch of very busy devices is stored in slices, each a file of its own", async () => {
+  const busy = Array.from({ length: 100_000 }, (_, i): [number, number] => [T0 + i * 30, 1]);
+  const messages = ["d1", "d2", "d3"].map((device) => blockMessageOf("busy", device, T0, { a: busy }));
+  expect(await deliver(messages)).toEqual({ acknowledged: 3, retried: 0 });
+  const { files, rollups } = await stored("busy");
+  expect(files.map(({ row_count }) => row_count)).toEqual(expect.arrayContaining([200_000, 100_000]));
+  expect([files.length, rollups.length]).toEqual([2, 3]);
+});
+
 it("[S7] a message that is no block is dropped, and the others of its batch are stored", async () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
   const good = blockMessageOf("garbage", "d1", T0, { a: points(T0, [1]) });

@@ -5,8 +5,8 @@ import { planAlarm } from "../../core/device/alarm.ts";
 import { applyReports } from "../../core/device/apply.ts";
 import { readHot } from "../../core/device/hot.ts";
 import { noteLatest } from "../../core/device/latest.ts";
-import { confirm, takeOverdue } from "../../core/device/outbox.ts";
-import { sealBlocks } from "../../core/device/seal.ts";
+import { confirm, needsCommit, takeOverdue } from "../../core/device/outbox.ts";
+import { type SealedBlock, sealBlocks } from "../../core/device/seal.ts";
 import { type DeviceState, decodeState, encodeState, newState } from "../../core/device/state.ts";
 import { ReportPacker } from "../../core/report/pack.ts";
 import type { DeviceGlance } from "../../schemas/live.ts";
@@ -31,6 +31,7 @@ import { sendBlocks } from "./send-blocks.ts";
 
 /** How old the copy of the tenant's settings may get before a commit asks for them again. */
 const SETTINGS_AGE_MS_MAX = 3_600_000;
+const SETTINGS_RETRY_MS = 60_000;
 
 interface Waiting {
   reports: PackedReports;
@@ -47,13 +48,15 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   #state: DeviceState | undefined;
   #waiting: Waiting[] = [];
   #committing = false;
+  /** The last sending of blocks to the queue; never fails. */
+  #sending: Promise<void> = Promise.resolve();
   #announcing = false;
   /** The question for the tenant's settings, while it is under way: first reports that come together ask once. */
   #asking: Promise<void> | undefined;
 
   constructor(ctx: DurableObjectState, env: AggregateEnv) {
     super(ctx, env);
-    this.#store = new DeviceStore(ctx.storage.sql);
+    this.#store = new DeviceStore(ctx.storage);
     this.#sockets = new DeviceSockets(ctx);
     this.#live = new DeviceLive(ctx, env);
     this.#timing = timingOf(env);
@@ -100,12 +103,14 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const state = this.#load();
     state.clockOffsetMs = this.env.CLOCK === "settable" ? now - wallMs() : 0;
     try {
+      // What sockets hold came first.
+      const sockets = this.#sockets.all();
+      const holding = sockets.filter((socket) => socket.isHolding);
+      const held = holding.map((socket) => applyReports(state, socket.held(), this.#store));
       const verdicts = group.map(({ reports }) => {
         this.#live.note(state, noteLatest(state, reports), this.#sockets.count() > 0);
         return applyReports(state, reports, this.#store);
       });
-      const holding = this.#sockets.all().filter((socket) => socket.isHolding);
-      const held = holding.map((socket) => applyReports(state, socket.held(), this.#store));
       const sealed = sealBlocks(state, now, this.#store, this.#timing, sealAll);
       const overdue = takeOverdue(state, wallMs(), this.#timing).filter(({ slot }) =>
         sealed.every((s) => s.slot !== slot),
@@ -114,8 +119,12 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       this.#setAlarm(state, planAlarm(state, now, this.#timing, sealed.length > 0));
       this.#store.save(encodeState(state), sealed);
       for (const [index, socket] of holding.entries()) socket.settle(held[index]!);
+      for (const socket of sockets) socket.forgetConfirmed();
       const outgoing = [...sealed, ...this.#store.readSealed(overdue)];
-      if (outgoing.length > 0) this.ctx.waitUntil(sendBlocks(this.env.ROLLUPS, state, outgoing));
+      if (outgoing.length > 0) {
+        this.#sending = this.#send(state, outgoing);
+        this.ctx.waitUntil(this.#sending);
+      }
       if (isNews(state)) this.ctx.waitUntil(this.#announce(state));
       return verdicts;
     } catch (error) {
@@ -124,10 +133,17 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     }
   }
 
+  /** After the commit is durable: what left for the queue is in the ring. */
+  async #send(state: DeviceState, blocks: readonly SealedBlock[]): Promise<void> {
+    await this.ctx.storage.sync();
+    await sendBlocks(this.env.ROLLUPS, state, blocks);
+  }
+
   #setAlarm(state: DeviceState, alarmAt: number | undefined): void {
     if (alarmAt === undefined) return;
     state.alarmAt = alarmAt;
-    void this.ctx.storage.setAlarm(alarmAt - state.clockOffsetMs);
+    state.alarmWallAt = alarmAt - state.clockOffsetMs;
+    void this.ctx.storage.setAlarm(state.alarmWallAt);
   }
 
   override async alarm(): Promise<void> {
@@ -154,7 +170,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
 
   override async webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const socket = this.#sockets.of(ws);
-    const state = this.#load();
+    const state = this.#settingsAreDue(this.#load()) ? await this.#prepare() : this.#load();
     const frame = decodeFrame(
       message,
       (clockMs) => said(this.env, clockMs) ?? wallMs() + socket.clockOffsetMs,
@@ -228,16 +244,18 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const sealed = state.open.length;
     for (const pending of state.outbox) pending.resendAt = 0;
     this.#commit([], wallMs() + state.clockOffsetMs, true);
+    await this.#sending;
     return { sealed, pending: state.outbox.length };
   }
 
-  /** Noted with the next commit, or at once when none is to be expected. */
+  /** Noted with the next commit, in a socket's attachment until then, or at once where that might never be. */
   async confirm(stored: BlockReceipt[]): Promise<void> {
     const state = this.#loadKnown();
-    if (state === undefined || confirm(state, stored) === 0) return;
-    const socket = this.#sockets.all()[0];
-    if (socket !== undefined) socket.noteConfirmed(stored);
-    else if (state.open.length === 0) this.#commit([], wallMs() + state.clockOffsetMs);
+    if (state === undefined) return;
+    const taken = confirm(state, stored);
+    if (taken.length === 0) return;
+    const noted = this.#sockets.all()[0]?.noteConfirmed(stored) ?? false;
+    if (!noted && needsCommit(state, taken)) this.#commit([], wallMs() + state.clockOffsetMs);
   }
 
   async watch(untilMs: number): Promise<DeviceGlance | null> {
@@ -249,26 +267,27 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
 
   // ---- state -----------------------------------------------------------------------------------------------------
 
-  /** The state, for an object that is about to take reports: a new one asks its tenant's settings first. */
+  /** The state, for an object that is about to take reports: a new one asks its tenant's settings first, any asks hourly. */
   async #prepare(refresh = false): Promise<DeviceState> {
-    const state = this.#load();
-    if (state.commits === 0 || refresh) {
-      this.#asking ??= this.#refreshSettings(state);
+    if (refresh || this.#settingsAreDue(this.#load())) {
+      this.#asking ??= this.#refreshSettings(this.#load());
       await this.#asking;
-    } else if (wallMs() - state.settingsAt > SETTINGS_AGE_MS_MAX)
-      this.ctx.waitUntil(this.#refreshSettings(state));
+    }
     return this.#load();
   }
 
+  #settingsAreDue(state: DeviceState): boolean {
+    return wallMs() - state.settingsAt > SETTINGS_AGE_MS_MAX;
+  }
+
+  /** The settings ride with the next commit. Not read: the known ones stay, and it asks again in a minute. */
   async #refreshSettings(state: DeviceState): Promise<void> {
-    state.settingsAt = wallMs();
     try {
       state.settings = await readSettings(this.env.TENANT, state.tenant);
+      state.settingsAt = wallMs();
     } catch (error) {
-      console.warn("tenant settings not read; the known ones stay", {
-        tenant: state.tenant,
-        error: String(error),
-      });
+      state.settingsAt = wallMs() - SETTINGS_AGE_MS_MAX + SETTINGS_RETRY_MS;
+      console.warn("tenant settings not read", { tenant: state.tenant, error: String(error) });
     } finally {
       this.#asking = undefined;
     }
@@ -284,7 +303,9 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     try {
       while (isNews(state)) {
         if (!state.registered && state.firstReceivedAt !== null) {
-          await register(this.env.CONTROL, state);
+          const { profile } = state;
+          const known = await register(this.env.CONTROL, state);
+          if (state.profile === profile) state.profile = known;
           state.registered = true;
         }
         await this.#live.join(state, this.#sockets.count() > 0);

@@ -102,8 +102,19 @@ export class DeviceSocket {
     this.#ws.serializeAttachment(this.#attachment);
   }
 
-  noteConfirmed(stored: readonly BlockReceipt[]): void {
-    this.#attachment.confirmed.push(...stored.slice(0, CONFIRMED_MAX - this.#attachment.confirmed.length));
+  /** Carries confirmations to the next commit; false when they do not fit. */
+  noteConfirmed(stored: readonly BlockReceipt[]): boolean {
+    const { confirmed } = this.#attachment;
+    if (confirmed.length + stored.length > CONFIRMED_MAX) return false;
+    confirmed.push(...stored);
+    this.keep();
+    return true;
+  }
+
+  /** After a commit: the row has them. */
+  forgetConfirmed(): void {
+    if (this.#attachment.confirmed.length === 0) return;
+    this.#attachment.confirmed = [];
     this.keep();
   }
 

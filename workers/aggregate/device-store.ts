@@ -13,20 +13,24 @@ const TABLES = [
     revision INTEGER NOT NULL, bytes INTEGER NOT NULL, block BLOB NOT NULL)`,
 ];
 
+const SAVE_STATE =
+  "INSERT INTO state (id, row) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET row = excluded.row";
 /** Not `OR REPLACE`: that deletes the old row, which counts as a second row written. */
 const SAVE_BLOCK = `INSERT INTO ring (slot, start_ms, end_ms, revision, bytes, block) VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT (slot) DO UPDATE SET start_ms = excluded.start_ms, end_ms = excluded.end_ms, revision = excluded.revision,
     bytes = excluded.bytes, block = excluded.block`;
 
 export class DeviceStore implements Ring {
-  #sql: SqlStorage;
+  readonly #storage: DurableObjectStorage;
+  readonly #sql: SqlStorage;
   #entries: RingEntry[] | undefined;
   #hasTables = false;
   /** Rows written by `save` since the object was made, as the platform counts and bills them. */
   rowsWritten = 0;
 
-  constructor(sql: SqlStorage) {
-    this.#sql = sql;
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    this.#sql = storage.sql;
   }
 
   /** The state row; undefined for a device that never reported, whose object then leaves no trace. */
@@ -36,28 +40,20 @@ export class DeviceStore implements Ring {
     return row === undefined ? undefined : new Uint8Array(row.row);
   }
 
-  /** One commit: the state row, and one row for each block sealed with it, atomically (no await between them). */
+  /** One commit: the state row, and one row for each block sealed with it; all of them or none. */
   save(state: Uint8Array, sealed: readonly SealedBlock[]): void {
-    if (!this.#tablesExist()) {
-      for (const table of TABLES) this.#sql.exec(table);
-      this.#hasTables = true;
-    }
-    this.rowsWritten += this.#sql.exec(
-      "INSERT INTO state (id, row) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET row = excluded.row",
-      state,
-    ).rowsWritten;
-    for (const { slot, startMs, endMs, revision, bytes, block } of sealed) {
-      this.rowsWritten += this.#sql.exec(
-        SAVE_BLOCK,
-        slot,
-        startMs,
-        endMs,
-        revision,
-        bytes,
-        block,
-      ).rowsWritten;
-      this.#note({ slot, startMs, endMs, revision, bytes });
-    }
+    const hasTables = this.#tablesExist();
+    const rowsWritten = this.#storage.transactionSync(() => {
+      if (!hasTables) for (const table of TABLES) this.#sql.exec(table);
+      let rows = this.#sql.exec(SAVE_STATE, state).rowsWritten;
+      for (const { slot, startMs, endMs, revision, bytes, block } of sealed) {
+        rows += this.#sql.exec(SAVE_BLOCK, slot, startMs, endMs, revision, bytes, block).rowsWritten;
+      }
+      return rows;
+    });
+    this.#hasTables = true;
+    this.rowsWritten += rowsWritten;
+    for (const { block: _block, ...entry } of sealed) this.#note(entry);
   }
 
   entries(): readonly RingEntry[] {

@@ -20,11 +20,11 @@ export interface DecodedBlock {
 const ROWS_TEXT_CHARS_MAX = 500_000;
 
 /** The blocks, one revision each, that storage does not have at this revision or a higher one. */
-export async function newerThanStored(
+export async function newerThanStored<B extends Omit<DecodedBlock, "block">>(
   database: D1Database,
-  blocks: readonly DecodedBlock[],
-): Promise<DecodedBlock[]> {
-  const newest = new Map<string, DecodedBlock>();
+  blocks: readonly B[],
+): Promise<B[]> {
+  const newest = new Map<string, B>();
   for (const block of blocks) {
     const id = `${block.device}/${block.startMs}`;
     if ((newest.get(id)?.revision ?? 0) < block.revision) newest.set(id, block);

@@ -170,4 +170,8 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     this.#watchers.forget(ws);
     ws.close(); // answers the viewer's close: of a hibernating socket nobody else does
   }
+
+  override async webSocketError(ws: WebSocket): Promise<void> {
+    this.#watchers.forget(ws);
+  }
 }

@@ -12,11 +12,13 @@ import {
 } from "../../schemas/query.ts";
 import { Problem } from "../problem.ts";
 import type { ApiEnv } from "./env.ts";
-import { readCold } from "./read-cold.ts";
+import { readCold, tooManyReadings } from "./read-cold.ts";
 import { readWarm } from "./read-warm.ts";
 import { readDevice } from "./registry.ts";
 
 const DEFAULT_RANGE_MS = 3_600_000;
+/** The ring may give up a block between the plan and the reading; then it is planned again. */
+const HISTORY_TRIES = 3;
 
 /** @throws Problem `invalid_query` (empty or too large a range), `device_not_found`. */
 export async function readHistory(
@@ -25,6 +27,7 @@ export async function readHistory(
   device: string,
   query: HistoryQuery,
   now: number,
+  tries = HISTORY_TRIES,
 ): Promise<HistoryAnswer> {
   const toMs = query.to ?? now + 1;
   const fromMs = query.from ?? toMs - DEFAULT_RANGE_MS;
@@ -39,6 +42,9 @@ export async function readHistory(
   const plan = planHistory({ fromMs, toMs, resolution: query.resolution, pinned }, bounds);
   const { resolution, segments } = plan;
   let bytesRead = 0;
+  let hotMoved = false;
+  const windowMs = resolution === "raw" ? undefined : RESOLUTION_MS[resolution];
+  if (windowMs !== undefined) checkPoints((toMs - fromMs) / windowMs);
 
   const readSegment = async ({
     source,
@@ -55,23 +61,20 @@ export async function readHistory(
       startMs,
       endMs,
     );
+    if (found?.complete === false) throw tooManyReadings();
+    hotMoved ||= pinned === undefined && (found?.hotFromMs ?? 0) > startMs;
     return { at: [...(found?.at ?? [])], value: [...(found?.value ?? [])] };
   };
 
-  const answer = (points: HistoryAnswer["points"]): HistoryAnswer => {
-    if (points.length > POINTS_MAX) {
-      const remedy = "ask for a shorter range, or a coarser resolution";
-      throw new Problem(
-        "invalid_query",
-        `${points.length} points; an answer has at most ${POINTS_MAX}: ${remedy}`,
-      );
-    }
+  const answer = async (points: HistoryAnswer["points"]): Promise<HistoryAnswer> => {
+    if (hotMoved && tries > 1) return await readHistory(env, tenant, device, query, now, tries - 1);
+    checkPoints(points.length);
     const sources = new Set(segments.map(({ source }) => source));
     const source = sources.size === 1 ? segments[0]!.source : "mixed";
     return { device, metric, source, resolution, segments, points, ...(bytesRead > 0 ? { bytesRead } : {}) };
   };
 
-  if (resolution === "raw") {
+  if (windowMs === undefined) {
     if (segments.some(({ source }) => source === "warm")) {
       throw new Problem(
         "invalid_query",
@@ -83,10 +86,9 @@ export async function readHistory(
       const { at, value } = await readSegment(segment);
       for (let i = 0; i < at.length; i++) points.push({ at: at[i]!, value: value[i]! });
     }
-    return answer(points);
+    return await answer(points);
   }
 
-  const windowMs = RESOLUTION_MS[resolution];
   const parts: { startMs: number; summary: Summary }[] = [];
   for (const segment of segments) {
     if (segment.source === "warm") {
@@ -102,7 +104,13 @@ export async function readHistory(
       parts.push(...windowsOfReadings(at, value, windowMs));
     }
   }
-  return answer(windowsOfParts(parts, windowMs).map(pointOf));
+  return await answer(windowsOfParts(parts, windowMs).map(pointOf));
+}
+
+function checkPoints(points: number): void {
+  if (points <= POINTS_MAX) return;
+  const detail = `${Math.ceil(points)} points; an answer has at most ${POINTS_MAX}`;
+  throw new Problem("invalid_query", `${detail}: ask for a shorter range, or a coarser resolution`);
 }
 
 function pointOf({ startMs, endMs, summary }: WindowSummary): WindowPoint {

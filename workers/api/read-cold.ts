@@ -4,7 +4,9 @@ import { and, asc, eq, gt, gte, lt, lte } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { datesOf } from "../../core/archive/key.ts";
+import { FILES_PER_QUERY_MAX, READINGS_PER_QUERY_MAX } from "../../schemas/limits.ts";
 import { archiveFile } from "../../schemas/tables.ts";
+import { Problem } from "../problem.ts";
 
 /** First fetch of a file: most footers are smaller, and hyparquet would take 512 KB. */
 const FOOTER_BYTES = 32 * 1024;
@@ -50,6 +52,10 @@ export async function readCold(database: D1Database, bucket: R2Bucket, asked: As
     )
     .orderBy(asc(archiveFile.date), asc(archiveFile.key));
 
+  if (files.length > FILES_PER_QUERY_MAX) {
+    const detail = `the range touches ${files.length} archive files; a question may touch ${FILES_PER_QUERY_MAX}`;
+    throw new Problem("invalid_query", `${detail}: ask for a shorter range, or for resolution 1h or 1d`);
+  }
   const newest = new Map<number, { value: number; revision: number }>();
   let bytesRead = 0;
   const waiting = [...files];
@@ -59,6 +65,7 @@ export async function readCold(database: D1Database, bucket: R2Bucket, asked: As
       bytesRead += bytes;
       for (const { at, value, revision } of rows) {
         const instant = at.getTime();
+        if (newest.size > READINGS_PER_QUERY_MAX) throw tooManyReadings();
         if ((newest.get(instant)?.revision ?? 0) < revision) newest.set(instant, { value, revision });
       }
     }
@@ -67,6 +74,13 @@ export async function readCold(database: D1Database, bucket: R2Bucket, asked: As
   const at = [...newest.keys()].sort((a, b) => a - b);
   return { at, value: at.map((instant) => newest.get(instant)!.value), bytesRead };
 }
+
+/** A question whose raw readings a Worker could not hold. */
+export const tooManyReadings = () =>
+  new Problem(
+    "invalid_query",
+    `the range holds more than ${READINGS_PER_QUERY_MAX} readings; ask for a shorter one, or for resolution 1h or 1d`,
+  );
 
 async function readFile(
   bucket: R2Bucket,

@@ -1,5 +1,5 @@
 // Rollups in D1 → parts of windows of one metric.
-import { and, asc, eq, gte, lt } from "drizzle-orm";
+import { and, asc, eq, gte, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { unpackSummary } from "../../core/window/pack-summary.ts";
 import type { Summary } from "../../core/window/summary.ts";
@@ -17,7 +17,7 @@ export async function readWarm(
   }: { tenant: string; device: string; metric: string; startMs: number; endMs: number },
 ): Promise<{ startMs: number; summary: Summary }[]> {
   const rows = await drizzle(database)
-    .select({ startMs: rollup.startMs, summaries: rollup.summaries })
+    .select({ startMs: rollup.startMs, summary: summaryOf(metric) })
     .from(rollup)
     .where(
       and(
@@ -28,8 +28,11 @@ export async function readWarm(
       ),
     )
     .orderBy(asc(rollup.startMs));
-  return rows.flatMap(({ startMs, summaries }) => {
-    const summary = unpackSummary(summaries, metric);
-    return summary === undefined ? [] : [{ startMs, summary }];
-  });
+  return rows.flatMap(({ startMs, summary }) =>
+    summary === null ? [] : [{ startMs, summary: unpackSummary(summary) }],
+  );
 }
+
+/** One metric out of a packed row, picked where the row lies: a device may have a thousand. Null: it has none. */
+const summaryOf = (metric: string) =>
+  sql<string | null>`(SELECT value FROM json_each(${rollup.summaries}) WHERE key = ${metric})`;

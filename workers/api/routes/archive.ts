@@ -49,9 +49,17 @@ archive.get("/:key{.+}", requireRole("viewer"), async (c) => {
     .where(and(eq(archiveFile.tenant, tenant), eq(archiveFile.key, key)))
     .limit(1);
   if (rows.length === 0) throw noSuchFile;
-  const object = await c.env.COLD.get(key);
+  const object = await c.env.COLD.get(key, { range: c.req.raw.headers });
   if (object === null) throw noSuchFile;
-  return new Response(object.body, {
-    headers: { "content-type": "application/vnd.apache.parquet", etag: object.httpEtag },
+  const headers = new Headers({
+    "content-type": "application/vnd.apache.parquet",
+    "accept-ranges": "bytes",
+    etag: object.httpEtag,
   });
+  if (!c.req.header("range")) return new Response(object.body, { headers });
+  const range = object.range as { offset?: number; length?: number; suffix?: number };
+  const length = range.length ?? range.suffix ?? object.size - (range.offset ?? 0);
+  const offset = range.offset ?? object.size - length;
+  headers.set("content-range", `bytes ${offset}-${offset + length - 1}/${object.size}`);
+  return new Response(object.body, { status: 206, headers });
 });
