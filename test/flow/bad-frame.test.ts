@@ -95,8 +95,11 @@ eachTopology((server) => {
         socket.send(report(index));
         await socket.next("ack", ({ seq }) => seq === index);
         const problem = socket.frames.splice(0).find(({ type }) => type === "problem");
+        // Where the text still tells which report it was, the problem names it.
+        const cutOff = what === "JSON cut off" ? { seq: 1 } : {};
         expect(problem, what).toEqual({
           type: "problem",
+          ...cutOff,
           index: 0,
           code,
           message: expect.stringMatching(says),
