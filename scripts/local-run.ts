@@ -37,7 +37,7 @@ export interface LocalRun {
 const LOCAL_VARS = {
   CLOCK: "settable",
   SEAL_SPREAD_MS: "60000",
-  OUTBOX_RESEND_MS: "30000",
+  OUTBOX_RESEND_MS: "15000",
   SEAL_FALLBACK_MS: "0",
   OUTBOX_SLACK_MS: "0",
 };
