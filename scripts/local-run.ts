@@ -44,6 +44,8 @@ const LOCAL_VARS = {
 
 /** Starts it; resolves when it answers. The caller ends it with `stop`. */
 export async function startLocal(options: LocalOptions): Promise<LocalRun> {
+  // Wrangler's hints about what environments do not inherit are for those who edit wrangler.toml.
+  process.env.WRANGLER_LOG ??= "error";
   const secret = await readLocalSecret();
   const vars = { ...LOCAL_VARS, LOCAL_TENANT: options.tenant, TOKEN_SECRET: secret, ...options.vars };
   const environments = options.split ? ["api", "ingest", "aggregate"] : [undefined];
