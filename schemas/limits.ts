@@ -10,8 +10,6 @@ export const METRICS_PER_REPORT_MAX = 1_000;
 export const METRIC_NAME_BYTES_MAX = 128;
 /** Longest sum of metric names of one device in one block: with it a block always fits one queue message. */
 export const METRIC_NAMES_BYTES_MAX = 32 * 1024;
-/** Longest tenant, zone or device name, in characters. */
-export const NAME_CHARS_MAX = 128;
 /** Largest WebSocket frame a device may send. */
 export const FRAME_BYTES_MAX = 64 * 1024;
 /** How far a reading's `at` may lie ahead of the receipt clock. */

@@ -2,10 +2,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { INGEST_PATHS } from "../workers/ingest/paths.ts";
+import { bundle } from "./bundle.ts";
 import { readLocalSecret } from "./local-secret.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -80,17 +80,7 @@ async function workerOf(environment: string | undefined, vars: Record<string, st
     join(ROOT, "wrangler.toml"),
     environment,
   );
-  const { outputFiles } = await build({
-    entryPoints: [main ?? join(ROOT, "workers/single.ts")],
-    write: false,
-    bundle: true,
-    format: "esm",
-    target: "es2024",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
-    logLevel: "error",
-    sourcemap: "inline",
-  });
+  const contents = await bundle(main ?? "workers/single.ts", { sourcemap: "inline" });
   // In production the zone's routes do this; locally the first Worker answers what no other has a route for.
   const routes = environment === "ingest" ? INGEST_PATHS.map((path) => `*${path}*`) : undefined;
   const { modulesRules: _unused, ...bound } = workerOptions;
@@ -98,7 +88,7 @@ async function workerOf(environment: string | undefined, vars: Record<string, st
     ...bound,
     name: environment === undefined ? "telltale" : `telltale-${environment}`,
     bindings: { ...(workerOptions.bindings as Record<string, string>), ...vars },
-    modules: [{ type: "ESModule", path: `${environment ?? "single"}.mjs`, contents: outputFiles[0]!.text }],
+    modules: [{ type: "ESModule", path: `${environment ?? "single"}.mjs`, contents }],
     modulesRoot: "/",
     routes,
   };

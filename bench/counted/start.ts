@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { bundle } from "../../scripts/bundle.ts";
 import { readLocalSecret } from "../../scripts/local-secret.ts";
-import { bundle } from "../run/serve.ts";
 import { DEPLOYED_VARS, migrate, TENANT } from "../run/telltale.ts";
 
 export type Counts = Record<string, Record<string, number>>;
@@ -25,7 +25,7 @@ export async function startCounted(): Promise<CountedRun> {
   const secret = await readLocalSecret();
   const toml = fileURLToPath(new URL("../../wrangler.toml", import.meta.url));
   const { modulesRules: _unused, ...bound } = unstable_getMiniflareWorkerOptions(toml).workerOptions;
-  const contents = await bundle("bench/counted/worker.ts", { telltale: "./workers/single.ts" });
+  const contents = await bundle("bench/counted/worker.ts", { alias: { telltale: "./workers/single.ts" } });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",

@@ -2,11 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
-
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+import { bundle } from "../../scripts/bundle.ts";
 
 export interface Served {
   url: string;
@@ -44,21 +41,4 @@ export async function serveBare(entry: string): Promise<Served> {
     await rm(state, { recursive: true, force: true });
   };
   return { url, miniflare, stop };
-}
-
-/** One ES module for workerd; `alias` gives a module's name another file. */
-export async function bundle(entry: string, alias: Record<string, string> = {}): Promise<string> {
-  const { outputFiles } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: [entry],
-    alias,
-    write: false,
-    bundle: true,
-    format: "esm",
-    target: "es2024",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
-    logLevel: "error",
-  });
-  return outputFiles[0]!.text;
 }

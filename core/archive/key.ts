@@ -1,7 +1,5 @@
 // Where a file lies in the archive.
 
-const DAY_MS = 86_400_000;
-
 /** The UTC day of an instant, `YYYY-MM-DD`. */
 export const dateOf = (at: number) => new Date(at).toISOString().slice(0, 10);
 
@@ -14,5 +12,3 @@ export const datesOf = (fromMs: number, toMs: number): [first: string, last: str
 /** Hive-style partitions, as DuckDB and others read them. `id` names the contents, so writing them again changes nothing. */
 export const rawKey = (tenant: string, date: string, id: string) =>
   `raw/tenant=${tenant}/date=${date}/${id}.parquet`;
-
-export { DAY_MS };

@@ -22,6 +22,7 @@ import type { LatestAnswer } from "../../schemas/query.ts";
 import { defaultSettings } from "../../schemas/tenant.ts";
 import { nowMs, said, wallMs } from "../clock.ts";
 import { readSettings } from "../tenant.ts";
+import { switchProtocols } from "../upgrade.ts";
 import { DeviceLive } from "./device-live.ts";
 import { DeviceSockets } from "./device-sockets.ts";
 import { DeviceStore } from "./device-store.ts";
@@ -163,9 +164,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const commitEveryMs = asked !== null && Number(asked) >= 0 ? Number(asked) : state.settings.commitEveryMs;
     this.#sockets.accept(server, commitEveryMs, now - wallMs());
     this.ctx.waitUntil(this.#live.presence(state, true));
-    const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(/, */);
-    const headers = offered.includes("telltale.v1") ? { "sec-websocket-protocol": "telltale.v1" } : undefined;
-    return new Response(null, { status: 101, webSocket: client, headers });
+    return switchProtocols(request, client);
   }
 
   override async webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {

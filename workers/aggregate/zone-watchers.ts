@@ -1,5 +1,6 @@
 // Who watches a zone: hibernatable WebSockets and server-sent events, each for the whole zone or for one device.
 import type { ZoneFrame } from "../../schemas/live.ts";
+import { switchProtocols } from "../upgrade.ts";
 
 /** PERSISTED: a watcher's attachment, across hibernation. */
 interface Attachment {
@@ -65,9 +66,7 @@ export class ZoneWatchers {
         for (const frame of frames) watcher.send(frame);
       },
     };
-    const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(/, */);
-    const headers = offered.includes("telltale.v1") ? { "sec-websocket-protocol": "telltale.v1" } : undefined;
-    return { watcher, response: new Response(null, { status: 101, webSocket: client, headers }) };
+    return { watcher, response: switchProtocols(request, client) };
   }
 
   acceptEventStream(device: string | undefined): { watcher: Watcher; response: Response } {

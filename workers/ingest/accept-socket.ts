@@ -4,8 +4,6 @@ import { Problem } from "../problem.ts";
 import type { IngestEnv } from "./env.ts";
 import { serveGateway } from "./serve-gateway.ts";
 
-export const SUBPROTOCOL = "telltale.v1";
-
 export async function acceptSocket(request: Request, env: IngestEnv): Promise<Response> {
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     throw new Problem(

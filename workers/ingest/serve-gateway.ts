@@ -4,7 +4,7 @@ import { ReportPacker } from "../../core/report/pack.ts";
 import type { Caller } from "../../core/token/verify.ts";
 import type { ServerFrame } from "../../schemas/reading.ts";
 import { nowMs, said } from "../clock.ts";
-import { SUBPROTOCOL } from "./accept-socket.ts";
+import { switchProtocols } from "../upgrade.ts";
 import type { IngestEnv } from "./env.ts";
 import { answerOf, sendReports } from "./send-reports.ts";
 
@@ -69,9 +69,5 @@ export function serveGateway(request: Request, env: IngestEnv, caller: Caller): 
     send({ type: "ack", seq, ...counts });
   }
 
-  const headers = offers(request) ? { "sec-websocket-protocol": SUBPROTOCOL } : undefined;
-  return new Response(null, { status: 101, webSocket: client, headers });
+  return switchProtocols(request, client);
 }
-
-const offers = (request: Request) =>
-  (request.headers.get("sec-websocket-protocol") ?? "").split(/, */).includes(SUBPROTOCOL);
