@@ -2,7 +2,7 @@
 import * as z from "zod";
 import type { ReadingProblem } from "./codes.ts";
 import type { DeviceGlance, LatestReading } from "./live.ts";
-import { deviceName, tenantName } from "./name.ts";
+import { deviceName, tenantName, zoneName } from "./name.ts";
 import type { LatestAnswer } from "./query.ts";
 import type { TenantSettings } from "./tenant.ts";
 
@@ -34,9 +34,15 @@ export const blockMessage = z.object({
   startMs: z.number().int(),
   endMs: z.number().int(),
   revision: z.number().int().positive(),
+  /** Which life of the device: rises when it is deleted. */
+  generation: z.number().int().nonnegative().default(0),
+  /** Where the device was when the block was sealed. */
+  zone: zoneName.default("default"),
   block: z.instanceof(Uint8Array<ArrayBufferLike>),
 });
 export type BlockMessage = z.infer<typeof blockMessage>;
+/** As a queue may hold it: sent before a deploy, without the fields that have a default. */
+export type BlockMessageInput = z.input<typeof blockMessage>;
 
 /** What names a sealed block of a device to the device: where it starts, and which of its revisions. */
 export interface BlockReceipt {
@@ -76,6 +82,14 @@ export interface DeviceRpc {
   seal(): Promise<{ sealed: number; pending: number }>;
   /** Storage has these blocks. */
   confirm(stored: BlockReceipt[]): Promise<void>;
+  /** Seals what is overdue, sends again what is unconfirmed, sets a lost alarm; see SPEC D25. False: nothing was to be done. */
+  sweep(): Promise<boolean>;
+  /** Sends every sealed block of the span again, a page at a time; null: that was all. */
+  resend(fromMs: number, toMs: number, afterMs: number): Promise<{ sent: number; nextMs: number | null }>;
+  /** Gives the range before `beforeMs` over to the archive. `pending` > 0: so many blocks before it are not stored yet; ask again. */
+  handOver(beforeMs: number): Promise<{ pending: number }>;
+  /** Forgets everything and begins a new life after `generation`. */
+  forget(generation: number): Promise<void>;
   /** Somebody watches until `untilMs`: push updates to the zone, and answer what is known now. */
   watch(untilMs: number): Promise<DeviceGlance | null>;
 }

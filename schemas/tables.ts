@@ -23,11 +23,45 @@ export const device = sqliteTable(
   ],
 );
 
+/** PERSISTED: long work for one tenant; `spec` and `progress` are JSON, see schemas/job.ts. */
+export const job = sqliteTable(
+  "job",
+  {
+    tenant: text("tenant").notNull(),
+    id: text("id").notNull(),
+    kind: text("kind").notNull(),
+    status: text("status").notNull(),
+    spec: text("spec").notNull(),
+    progress: text("progress").notNull(),
+    error: text("error"),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    finishedAt: integer("finished_at"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.id] }),
+    index("job_by_status").on(table.status, table.tenant, table.id),
+  ],
+);
+
+/** PERSISTED: what the cron does again and again: where it stands, when it is due, and until when somebody is at it. */
+export const chore = sqliteTable(
+  "chore",
+  {
+    name: text("name").notNull(),
+    cursor: text("cursor").notNull(),
+    dueAt: integer("due_at").notNull(),
+    leasedUntil: integer("leased_until").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.name] })],
+);
+
 // ---- warm databases ------------------------------------------------------------------------------------------------
 
 /**
- * PERSISTED: one row a sealed block, which is a device-hour unless the device is very busy; rows of an hour merge.
+ * PERSISTED: one row a sealed block, which is a device-hour unless the device is slow or very busy; rows of an hour merge.
  * `summaries` is what core/window/pack-summary.ts packs. A higher revision replaces the row, an equal or lower never does.
+ * `zone` is where the device was when the block was first stored: no revision changes it.
  */
 export const rollup = sqliteTable(
   "rollup",
@@ -38,13 +72,92 @@ export const rollup = sqliteTable(
     endMs: integer("end_ms").notNull(),
     revision: integer("revision").notNull(),
     summaries: text("summaries").notNull(),
+    zone: text("zone").notNull().default("default"),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.device, table.startMs] })],
 );
 
+/** The zone whose hours are the fleet's: no zone has an empty name. */
+export const FLEET = "";
+
+/**
+ * PERSISTED: the hours of a zone, or of the fleet, as far as this database knows its devices; N databases add up.
+ * `metrics` is what core/window/zone-hour.ts packs. Always computed anew from the rollups, or for the fleet from the zones.
+ */
+export const zoneHour = sqliteTable(
+  "zone_hour",
+  {
+    tenant: text("tenant").notNull(),
+    zone: text("zone").notNull(),
+    hourMs: integer("hour_ms").notNull(),
+    devices: integer("devices").notNull(),
+    readings: integer("readings").notNull(),
+    metrics: text("metrics").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.zone, table.hourMs] })],
+);
+
+/**
+ * PERSISTED: hours whose zone_hour is to be computed. `taken_by` 0: free; else the number of who computes it. Storing a
+ * block sets it to 0 again, and only who still holds the mark may write the hour and delete the mark.
+ */
+export const dirtyHour = sqliteTable(
+  "dirty_hour",
+  {
+    tenant: text("tenant").notNull(),
+    zone: text("zone").notNull(),
+    hourMs: integer("hour_ms").notNull(),
+    takenBy: integer("taken_by").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.zone, table.hourMs] })],
+);
+
+/**
+ * PERSISTED: UTC days and their hourly files. `dirty` 1: its rollups changed since the last export; `taken_by` as above;
+ * `revision` is that of the last export, 0: never.
+ */
+export const archiveDay = sqliteTable(
+  "archive_day",
+  {
+    tenant: text("tenant").notNull(),
+    date: text("date").notNull(),
+    dirty: integer("dirty").notNull(),
+    takenBy: integer("taken_by").notNull(),
+    revision: integer("revision").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.date] })],
+);
+
+/** PERSISTED: a deleted device: its blocks of this generation and before are refused by storage for good. */
+export const tombstone = sqliteTable(
+  "tombstone",
+  {
+    tenant: text("tenant").notNull(),
+    device: text("device").notNull(),
+    generation: integer("generation").notNull(),
+    finishedAt: integer("finished_at"),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.device] })],
+);
+
+/** PERSISTED: how far back this database's rollups reach (`hourly_from_ms`), and what retention has deleted so far. */
+export const retained = sqliteTable(
+  "retained",
+  {
+    tenant: text("tenant").notNull(),
+    hourlyFromMs: integer("hourly_from_ms").notNull(),
+    rollupsDeleted: integer("rollups_deleted").notNull(),
+    filesDeleted: integer("files_deleted").notNull(),
+    bytesDeleted: integer("bytes_deleted").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant] })],
+);
+
 /**
  * PERSISTED: the archive's manifest: a file is in the archive when its row is here, and appears in the same transaction
- * as the rollups of the blocks it took in. `blocks` names those: JSON [[device, startMs, revision], …].
+ * as the rollups of the blocks it took in. `blocks` names those: JSON [[device, startMs, revision], …]; empty for a
+ * compacted or hourly file. `replaced_at` set: another file has its contents, and it goes after a grace period.
+ * `date` is the first of the month for `kind` hourly.
  */
 export const archiveFile = sqliteTable(
   "archive_file",
@@ -61,6 +174,7 @@ export const archiveFile = sqliteTable(
     bytes: integer("bytes").notNull(),
     blocks: text("blocks").notNull(),
     createdAt: integer("created_at").notNull(),
+    replacedAt: integer("replaced_at"),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.date, table.key] })],
 );

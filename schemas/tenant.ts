@@ -14,6 +14,7 @@ const choices = {
     .int()
     .min(3_600_000)
     .max(90 * DAY_MS),
+  /** `rawDays`: readings in the device's object; `hourlyDays`: rollups and aggregates in D1; `archiveDays`: files, null = for ever. */
   retention: z.object({
     rawDays: z.number().int().min(1),
     hourlyDays: z.number().int().min(1),

@@ -5,15 +5,31 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { getTableConfig, type SQLiteTable } from "drizzle-orm/sqlite-core";
 import { describe, expect, it } from "vitest";
-import { archiveFile, device, rollup } from "../schemas/tables.ts";
+import {
+  archiveDay,
+  archiveFile,
+  chore,
+  device,
+  dirtyHour,
+  job,
+  retained,
+  rollup,
+  tombstone,
+  zoneHour,
+} from "../schemas/tables.ts";
 
 const MIGRATIONS = join(import.meta.dirname, "../migrations");
-const DATABASES = { control: [device], warm: [rollup, archiveFile] };
+const DATABASES = {
+  control: [device, job, chore],
+  warm: [rollup, archiveFile, zoneHour, dirtyHour, archiveDay, tombstone, retained],
+};
 
 /** SHA-256 of each migration; a new one adds its line, an old one keeps it for ever: it has run in production. */
 const MIGRATED: Record<string, string> = {
   "control/0001_registry.sql": "f4b53b71d378f23155f7a937d800074d548f5163ebf16fa2dcf241280be7032c",
+  "control/0002_jobs.sql": "d55590e697a4b00e49a5ae3c40d13e5cf5e91ad2db6eca148ec4e79bcc9c9f59",
   "warm/0001_rollups.sql": "7d00481bae8a02b2fc7334f3c1f83219a44338d692a2d49ed91a542bb0d1ea69",
+  "warm/0002_tiers.sql": "990af69fa0e51d7705933f7cc10b44926b6e681439fc3810748b4b55176184f0",
 };
 
 const filesOf = (name: string) => readdirSync(join(MIGRATIONS, name)).sort();

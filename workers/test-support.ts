@@ -178,6 +178,8 @@ export function blockMessageOf(
     startMs,
     endMs,
     revision,
+    generation: 0,
+    zone: "default",
     block: encodeBlock({ startMs, endMs, columns }),
   };
 }

@@ -1,15 +1,15 @@
 // What the aggregate Worker is bound to.
 import type { AlarmTiming } from "../../core/device/alarm.ts";
-import type { BlockMessage, DeviceRpc, ZoneRpc } from "../../schemas/message.ts";
+import type { BlockMessageInput, DeviceRpc, ZoneRpc } from "../../schemas/message.ts";
 import type { ClockEnv } from "../clock.ts";
+import type { WarmEnv } from "../warm.ts";
 
-export interface AggregateEnv extends ClockEnv {
+interface Bindings extends ClockEnv {
   DEVICE: DurableObjectNamespace<DeviceRpc & Rpc.DurableObjectBranded>;
   ZONE: DurableObjectNamespace<ZoneRpc & Rpc.DurableObjectBranded>;
   TENANT: DurableObjectNamespace;
-  ROLLUPS: Queue<BlockMessage>;
+  ROLLUPS: Queue<BlockMessageInput>;
   CONTROL: D1Database;
-  WARM_0: D1Database;
   COLD: R2Bucket;
   SEAL_SPREAD_MS: string;
   OUTBOX_RESEND_MS: string;
@@ -17,6 +17,8 @@ export interface AggregateEnv extends ClockEnv {
   SEAL_FALLBACK_MS?: string;
   OUTBOX_SLACK_MS?: string;
 }
+
+export type AggregateEnv = Bindings & WarmEnv;
 
 /** Longer than a socket may hold its reports (15 min), so that a connected device's own data seals. */
 const SEAL_FALLBACK_MS = 20 * 60_000;

@@ -2,18 +2,18 @@
 import { RESEND_AT_ONCE } from "../../core/device/outbox.ts";
 import type { SealedBlock } from "../../core/device/seal.ts";
 import type { DeviceState } from "../../core/device/state.ts";
-import type { BlockMessage } from "../../schemas/message.ts";
+import type { BlockMessageInput } from "../../schemas/message.ts";
 
 /** `sendBatch` takes at most 256 KB (Queues limits, 2026-11); a message has a block of up to 32 KB and some framing. */
 const BATCH_BYTES_MAX = 200_000;
 
 export async function sendBlocks(
-  queue: Queue<BlockMessage>,
+  queue: Queue<BlockMessageInput>,
   state: DeviceState,
   blocks: readonly SealedBlock[],
 ): Promise<void> {
   const { tenant, device } = state;
-  let batch: MessageSendRequest<BlockMessage>[] = [];
+  let batch: MessageSendRequest<BlockMessageInput>[] = [];
   let bytes = 0;
   const flush = async () => {
     if (batch.length > 0) await queue.sendBatch(batch);

@@ -2,15 +2,17 @@
 import type { DeviceRpc, ZoneRpc } from "../../schemas/message.ts";
 import type { TokenEnv } from "../authenticate.ts";
 import type { ClockEnv } from "../clock.ts";
+import type { WarmEnv } from "../warm.ts";
 
-export interface ApiEnv extends TokenEnv, ClockEnv {
+interface Bindings extends TokenEnv, ClockEnv {
   DEVICE: DurableObjectNamespace<DeviceRpc & Rpc.DurableObjectBranded>;
   ZONE: DurableObjectNamespace<ZoneRpc & Rpc.DurableObjectBranded>;
   TENANT: DurableObjectNamespace;
   CONTROL: D1Database;
-  WARM_0: D1Database;
   COLD: R2Bucket;
   ASSETS: Fetcher;
   /** Only in a local run: the tenant whose viewer token the page is handed without a sign-in. */
   LOCAL_TENANT?: string;
 }
+
+export type ApiEnv = Bindings & WarmEnv;
