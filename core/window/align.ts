@@ -3,6 +3,12 @@
 /** Length of a bucket: one open block, one rollup row, one ring slot a device and bucket. */
 export const BUCKET_MS = 3_600_000;
 
+/** The longest bucket: a block that ends after an instant began at most this long before it. */
+export const BUCKET_MS_MAX = 21_600_000;
+
+/** A rollup has a summary for each UTC clock hour, however long the block is: hours and days merge from them. */
+export const HOUR_MS = 3_600_000;
+
 /** A window is closed when the watermark reaches its end; the watermark trails the newest reading by this. */
 export const ALLOWED_LATENESS_MS = 60_000;
 

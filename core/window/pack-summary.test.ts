@@ -1,32 +1,40 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { windowsOfReadings } from "./aggregate.ts";
+import { HOUR_MS } from "./align.ts";
 import { packSummaries, rollupOf, unpackSummaries, unpackSummary } from "./pack-summary.ts";
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
-const block = fc
-  .uniqueArray(
-    fc.record({
-      metric: fc.oneof(fc.constantFrom("__proto__", "constructor", "a"), fc.string({ unit: "grapheme" })),
-      value: fc.array(finite),
-    }),
-    { selector: ({ metric }) => metric },
+const metric = fc.oneof(fc.constantFrom("__proto__", "constructor", "a"), fc.string({ unit: "grapheme" }));
+/** Readings over six hours, ascending. */
+const column = fc
+  .tuple(
+    metric,
+    fc.uniqueArray(fc.tuple(fc.nat(6 * HOUR_MS - 1), finite), { selector: ([at]) => at, maxLength: 20 }),
   )
-  .map((columns) => ({
-    startMs: 0,
-    endMs: 3_600_000,
-    columns: columns.map(({ metric, value }) => ({ metric, at: value.map((_, i) => i), value })),
-  }));
+  .map(([metric, readings]) => {
+    const sorted = readings.sort(([a], [b]) => a - b);
+    return { metric, at: sorted.map(([at]) => at), value: sorted.map(([, value]) => value) };
+  });
+const block = fc
+  .uniqueArray(column, { selector: ({ metric }) => metric })
+  .map((columns) => ({ startMs: 0, endMs: 6 * HOUR_MS, columns }));
+const oneColumn = (at: number[], value: number[]) => ({
+  startMs: 0,
+  endMs: 6 * HOUR_MS,
+  columns: [{ metric: "a", at, value }],
+});
 
 describe("packed summaries", () => {
-  it("[W5] unpack to themselves, whatever the metrics are called", () => {
+  it("[W5] unpack to themselves, whatever the metrics are called and however many hours they span", () => {
     fc.assert(
       fc.property(block, (one) => {
         const rollup = rollupOf(one);
         const text = packSummaries(rollup);
         expect(unpackSummaries(text)).toEqual(rollup);
-        for (const [metric, summary] of rollup) {
+        for (const [metric, hours] of rollup) {
           const packed = JSON.stringify((JSON.parse(text) as Record<string, unknown>)[metric]);
-          expect(unpackSummary(packed)).toEqual(summary);
+          expect(unpackSummary(packed)).toEqual(hours);
         }
       }),
     );
@@ -47,22 +55,57 @@ describe("packed summaries", () => {
       { metric: "none", at: [], value: [] },
     ];
     const rollup = rollupOf({ startMs: 0, endMs: 10, columns });
-    expect([...rollup].map(([metric, { count, sum }]) => [metric, count, sum.high])).toEqual([["a", 2, 7]]);
+    expect([...rollup]).toMatchObject([["a", [{ startMs: 0, summary: { count: 2, sum: { high: 7 } } }]]]);
+  });
+
+  it("[W9] a block longer than an hour has a summary for each clock hour with readings, and none for the others", () => {
+    const at = [HOUR_MS - 1, HOUR_MS, 2 * HOUR_MS - 1, 5 * HOUR_MS];
+    const hours = rollupOf(oneColumn(at, [1, 2, 3, 4])).get("a");
+    expect(hours).toMatchObject([
+      { startMs: 0, summary: { count: 1, last: 1 } },
+      { startMs: HOUR_MS, summary: { count: 2, first: 2, last: 3 } },
+      { startMs: 5 * HOUR_MS, summary: { count: 1, first: 4 } },
+    ]);
+  });
+
+  it("[W9] the hours of any block are its readings' windows of an hour", () => {
+    fc.assert(
+      fc.property(block, (one) => {
+        for (const { metric, at, value } of one.columns) {
+          const windows = windowsOfReadings(at, value, HOUR_MS);
+          const hours = rollupOf(one).get(metric) ?? [];
+          expect(hours.map(({ startMs, summary }) => [startMs, summary])).toEqual(
+            windows.map(({ startMs, summary }) => [startMs, summary]),
+          );
+        }
+      }),
+    );
+  });
+
+  it("[W5] [W9] one hour is stored as one flat array, as rows of a block within an hour always were", () => {
+    const packed = (at: number[]) => JSON.parse(packSummaries(rollupOf(oneColumn(at, [1, 2])))).a;
+    expect(packed([5 * HOUR_MS, 5 * HOUR_MS + 1])[0]).toBe(2);
+    expect(packed([5 * HOUR_MS - 1, 5 * HOUR_MS]).map(([count]: number[]) => count)).toEqual([1, 1]);
   });
 
   it("[W5] the order of the stored fields stands: rows of today are read by every later version", () => {
-    const stored = '{"m":[2,1,3,4,1e-20,10,-1e-18,1,5,3,9]}';
-    expect(unpackSummaries(stored).get("m")).toEqual({
-      count: 2,
-      min: 1,
-      max: 3,
-      sum: { high: 4, low: 1e-20 },
-      squares: { high: 10, low: -1e-18 },
-      first: 1,
-      firstAt: 5,
-      last: 3,
-      lastAt: 9,
-    });
+    const stored = '{"m":[2,1,3,4,1e-20,10,-1e-18,1,3600005,3,3600009]}';
+    expect(unpackSummaries(stored).get("m")).toEqual([
+      {
+        startMs: HOUR_MS,
+        summary: {
+          count: 2,
+          min: 1,
+          max: 3,
+          sum: { high: 4, low: 1e-20 },
+          squares: { high: 10, low: -1e-18 },
+          first: 1,
+          firstAt: 3_600_005,
+          last: 3,
+          lastAt: 3_600_009,
+        },
+      },
+    ]);
     expect(packSummaries(unpackSummaries(stored))).toBe(stored);
   });
 });

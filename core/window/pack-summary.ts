@@ -1,6 +1,8 @@
 // Summaries of a device's block ↔ the JSON text of one rollup row.
 import type { Block } from "../block/block.ts";
-import { type Summary, summarise } from "./summary.ts";
+import { windowsOfReadings } from "./aggregate.ts";
+import { alignDown, HOUR_MS } from "./align.ts";
+import type { Summary } from "./summary.ts";
 
 /** PERSISTED: one array a metric in D1's `rollup.summaries`. New fields go at the end; none is ever removed or moved. */
 type PackedSummary = [
@@ -17,40 +19,60 @@ type PackedSummary = [
   lastAt: number,
 ];
 
-/** The rollup of a block: a summary of each of its metrics. A pure function of the block, so sending it again changes nothing. */
-export function rollupOf(block: Block): Map<string, Summary> {
-  return new Map(
-    block.columns.filter((column) => column.at.length > 0).map((c) => [c.metric, summarise(c.at, c.value)]),
-  );
+/** PERSISTED: the array alone when the readings lie in one clock hour, else one array an hour, ascending. */
+type PackedHours = PackedSummary | PackedSummary[];
+
+/** The summary of the readings a block has of one metric in one UTC clock hour; `startMs` is the hour's start. */
+export interface HourSummary {
+  startMs: number;
+  summary: Summary;
 }
 
-export function packSummaries(summaries: ReadonlyMap<string, Summary>): string {
-  const packed: Record<string, PackedSummary> = Object.create(null);
-  for (const [metric, s] of summaries) {
-    const { sum, squares } = s;
-    packed[metric] = [
-      s.count,
-      s.min,
-      s.max,
-      sum.high,
-      sum.low,
-      squares.high,
-      squares.low,
-      s.first,
-      s.firstAt,
-      s.last,
-      s.lastAt,
-    ];
+/** By metric, each ascending and never empty. */
+export type Rollup = Map<string, HourSummary[]>;
+
+/** The rollup of a block: a pure function of it, so sending it again changes nothing. */
+export function rollupOf(block: Block): Rollup {
+  const rollup: Rollup = new Map();
+  for (const { metric, at, value } of block.columns) {
+    const hours = windowsOfReadings(at, value, HOUR_MS);
+    if (hours.length === 0) continue;
+    rollup.set(
+      metric,
+      hours.map(({ startMs, summary }) => ({ startMs, summary })),
+    );
+  }
+  return rollup;
+}
+
+export function packSummaries(rollup: Rollup): string {
+  const packed: Record<string, PackedHours> = Object.create(null);
+  for (const [metric, hours] of rollup) {
+    const arrays = hours.map(({ summary }) => packOne(summary));
+    packed[metric] = arrays.length === 1 ? arrays[0]! : arrays;
   }
   return JSON.stringify(packed);
 }
 
-/** The summary of one metric as it stands in a packed rollup. */
-export const unpackSummary = (text: string): Summary => unpackOne(JSON.parse(text) as PackedSummary);
+/** The hours of one metric as they stand in a packed rollup. */
+export const unpackSummary = (text: string): HourSummary[] => unpackHours(JSON.parse(text) as PackedHours);
 
-export function unpackSummaries(text: string): Map<string, Summary> {
-  const all = JSON.parse(text) as Record<string, PackedSummary>;
-  return new Map(Object.entries(all).map(([metric, packed]) => [metric, unpackOne(packed)]));
+export function unpackSummaries(text: string): Rollup {
+  const all = JSON.parse(text) as Record<string, PackedHours>;
+  return new Map(Object.entries(all).map(([metric, packed]) => [metric, unpackHours(packed)]));
+}
+
+const isMany = (packed: PackedHours): packed is PackedSummary[] => Array.isArray(packed[0]);
+
+function unpackHours(packed: PackedHours): HourSummary[] {
+  return (isMany(packed) ? packed : [packed]).map((one) => {
+    const summary = unpackOne(one);
+    return { startMs: alignDown(summary.firstAt, HOUR_MS), summary };
+  });
+}
+
+function packOne({ count, min, max, sum, squares, first, firstAt, last, lastAt }: Summary): PackedSummary {
+  return [count, min, max, sum.high, sum.low, squares.high, squares.low, first, firstAt, last, lastAt];
 }
 
 function unpackOne(packed: PackedSummary): Summary {

@@ -47,10 +47,12 @@ async function monthFromRollups(): Promise<Map<string, Summary>> {
     }>();
   const month = new Map<string, Summary>();
   for (const { device, summaries } of results) {
-    for (const [metric, summary] of unpackSummaries(summaries)) {
+    for (const [metric, hours] of unpackSummaries(summaries)) {
       const key = `${device} ${metric}`;
-      const known = month.get(key);
-      month.set(key, known === undefined ? summary : merge(known, summary));
+      for (const { summary } of hours) {
+        const known = month.get(key);
+        month.set(key, known === undefined ? summary : merge(known, summary));
+      }
     }
   }
   return month;
