@@ -48,6 +48,8 @@ export type BlockMessageInput = z.input<typeof blockMessage>;
 export interface BlockReceipt {
   startMs: number;
   revision: number;
+  /** Which life of the device; absent: the first. */
+  generation?: number;
 }
 
 /** Readings of one metric from the hot tier, and where the other tiers take over. */

@@ -7,20 +7,28 @@ export interface ArchivedBlock {
   block: Block;
 }
 
-/** Parallel columns of one file, ready to write. `at` is epoch ms. */
+/** Parallel columns of one file, ready to write. Instants are epoch ms; the span is that of the block a row came with. */
 export interface RawColumns {
   device: string[];
   metric: string[];
   at: BigInt64Array;
   value: Float64Array;
   revision: Int32Array;
+  blockStart: BigInt64Array;
+  blockEnd: BigInt64Array;
 }
 
 /** Sorted by device, metric, at: equal neighbours cost nearly nothing, and a reader finds a device's metric in few row groups. */
 export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
   const parts = blocks
     .flatMap(({ device, revision, block }) =>
-      block.columns.map((column) => ({ device, revision, ...column, startMs: block.startMs })),
+      block.columns.map((column) => ({
+        device,
+        revision,
+        ...column,
+        startMs: block.startMs,
+        endMs: block.endMs,
+      })),
     )
     .filter(({ at }) => at.length > 0)
     .sort(
@@ -37,16 +45,20 @@ export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
     at: new BigInt64Array(rows),
     value: new Float64Array(rows),
     revision: new Int32Array(rows),
+    blockStart: new BigInt64Array(rows),
+    blockEnd: new BigInt64Array(rows),
   };
   let row = 0;
   let ascending = true;
-  for (const { device, metric, revision, at, value } of parts) {
+  for (const { device, metric, revision, startMs, endMs, at, value } of parts) {
     const before = row - 1;
     ascending &&=
       row === 0 ||
       columns.device[before] !== device ||
       columns.metric[before] !== metric ||
       columns.at[before]! < BigInt(at[0]!);
+    columns.blockStart.fill(BigInt(startMs), row, row + at.length);
+    columns.blockEnd.fill(BigInt(endMs), row, row + at.length);
     for (let i = 0; i < at.length; i++, row++) {
       columns.device[row] = device;
       columns.metric[row] = metric;
@@ -60,7 +72,7 @@ export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
 
 /** The same rows sorted whole: only an hour that was cut, stored beside its older revision, has parts that overlap. */
 function reordered(columns: RawColumns): RawColumns {
-  const { device, metric, at, value, revision } = columns;
+  const { device, metric, at, value, revision, blockStart, blockEnd } = columns;
   const order = Array.from(device, (_, row) => row).sort(
     (a, b) =>
       compare(device[a]!, device[b]!) ||
@@ -74,6 +86,8 @@ function reordered(columns: RawColumns): RawColumns {
     at: BigInt64Array.from(order, (row) => at[row]!),
     value: Float64Array.from(order, (row) => value[row]!),
     revision: Int32Array.from(order, (row) => revision[row]!),
+    blockStart: BigInt64Array.from(order, (row) => blockStart[row]!),
+    blockEnd: BigInt64Array.from(order, (row) => blockEnd[row]!),
   };
 }
 

@@ -3,6 +3,7 @@
 import { dateOf } from "../../core/archive/key.ts";
 import { decodeBlock, readBlockHeader } from "../../core/block/decode.ts";
 import { type BlockMessage, blockMessage } from "../../schemas/message.ts";
+import { warmIndexOf, warmsOf } from "../warm.ts";
 import type { AggregateEnv } from "./env.ts";
 import type { DecodedBlock } from "./store-blocks.ts";
 import { newerThanStored, storeBlocks } from "./store-blocks.ts";
@@ -26,13 +27,21 @@ interface Received {
 }
 
 /**
- * At-least-once in, idempotent out: blocks that storage has are only confirmed again. A message that is no block is
+ * At-least-once in, idempotent out: blocks that storage has, or of a device deleted since, are only confirmed again. A message that is no block is
  * dropped with a log line (its block, if it had one, is sent again by its object); a storage error delays its slice.
  */
 export async function consumeBlocks(batch: MessageBatch<unknown>, env: AggregateEnv): Promise<void> {
   const received = batch.messages.map(receive).filter((entry) => entry !== undefined);
-  const days = Map.groupBy(received, ({ sealed }) => `${sealed.tenant}/${dateOf(sealed.startMs)}`);
-  for (const day of days.values()) for (const slice of slicesOf(day)) await consumeSlice(slice, env);
+  const databases = warmsOf(env);
+  const numberOf = ({ tenant, device }: BlockMessage) => warmIndexOf(tenant, device, databases.length);
+  const days = Map.groupBy(
+    received,
+    ({ sealed }) => `${numberOf(sealed)}/${sealed.tenant}/${dateOf(sealed.startMs)}`,
+  );
+  for (const day of days.values()) {
+    const database = databases[numberOf(day[0]!.sealed)]!;
+    for (const slice of slicesOf(day)) await consumeSlice(slice, database, env);
+  }
 }
 
 /** Pieces of a day's blocks, each of at most `READINGS_AT_ONCE` readings or of one block. */
@@ -50,12 +59,16 @@ function slicesOf(day: readonly Received[]): Received[][] {
   return slices;
 }
 
-async function consumeSlice(slice: readonly Received[], env: AggregateEnv): Promise<void> {
+async function consumeSlice(
+  slice: readonly Received[],
+  database: D1Database,
+  env: AggregateEnv,
+): Promise<void> {
   const sealed = slice.map((entry) => entry.sealed);
   try {
-    const fresh = await newerThanStored(env.WARM_0, sealed);
+    const fresh = await newerThanStored(database, sealed);
     const decoded = fresh.map(decode).filter((block) => block !== undefined);
-    if (decoded.length > 0) await storeBlocks(env, decoded);
+    if (decoded.length > 0) await storeBlocks(database, env.COLD, decoded);
     for (const { message } of slice) message.ack();
     const broken = fresh.filter(({ block }) => decoded.every(({ bytes }) => bytes !== block));
     await confirmBlocks(
@@ -103,7 +116,9 @@ async function confirmBlocks(env: AggregateEnv, blocks: readonly BlockMessage[])
       devices
         .slice(i, i + CONFIRMED_AT_ONCE)
         .map(([name, own]) =>
-          env.DEVICE.getByName(name).confirm(own.map(({ startMs, revision }) => ({ startMs, revision }))),
+          env.DEVICE.getByName(name).confirm(
+            own.map(({ startMs, revision, generation }) => ({ startMs, revision, generation })),
+          ),
         ),
     );
   }

@@ -44,7 +44,7 @@ const valuesOf = async (tenant: string, device: string) =>
 it("[S3] of consumers that store the same blocks at once one commits, and the others throw", async () => {
   const blocks = decoded([message("race-same", "d1"), message("race-same", "d2")]);
   const results = await Promise.allSettled(
-    Array.from({ length: 4 }, () => storeBlocks(aggregateEnv, blocks)),
+    Array.from({ length: 4 }, () => storeBlocks(env.WARM_0, env.COLD, blocks)),
   );
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   expect(await filesOf("race-same")).toHaveLength(1);
@@ -76,11 +76,11 @@ it("[S3] consumers whose blocks overlap: no block is in two files, and trying ag
 it("[S3] a consumer that another overtook between its look and its commit commits nothing of its batch", async () => {
   const blocks = decoded([message("overtaken", "d1"), message("overtaken", "d2")]);
   const put = async (key: string, value: Uint8Array<ArrayBuffer>) => {
-    await storeBlocks(aggregateEnv, blocks.slice(1));
+    await storeBlocks(env.WARM_0, env.COLD, blocks.slice(1));
     return await env.COLD.put(key, value);
   };
-  const slow = { ...aggregateEnv, COLD: { put } as unknown as R2Bucket };
-  await expect(storeBlocks(slow, blocks)).rejects.toThrow("another consumer");
+  const slow = { put } as unknown as R2Bucket;
+  await expect(storeBlocks(env.WARM_0, slow, blocks)).rejects.toThrow("another consumer");
   expect(await rollupsOf("overtaken")).toEqual([{ device: "d2", revision: 1 }]);
   expect(await filesOf("overtaken")).toHaveLength(1);
 });
@@ -88,11 +88,11 @@ it("[S3] a consumer that another overtook between its look and its commit commit
 it("[S3] [S4] a higher revision overtakes a lower one: the lower commits nothing", async () => {
   const lower = decoded([message("overtaken-higher", "d1", 1)]);
   const put = async (key: string, value: Uint8Array<ArrayBuffer>) => {
-    await storeBlocks(aggregateEnv, decoded([message("overtaken-higher", "d1", 2)]));
+    await storeBlocks(env.WARM_0, env.COLD, decoded([message("overtaken-higher", "d1", 2)]));
     return await env.COLD.put(key, value);
   };
-  const slow = { ...aggregateEnv, COLD: { put } as unknown as R2Bucket };
-  await expect(storeBlocks(slow, lower)).rejects.toThrow("another consumer");
+  const slow = { put } as unknown as R2Bucket;
+  await expect(storeBlocks(env.WARM_0, slow, lower)).rejects.toThrow("another consumer");
   expect(await rollupsOf("overtaken-higher")).toEqual([{ device: "d1", revision: 2 }]);
   expect(await valuesOf("overtaken-higher", "d1")).toEqual([2, 2.5]);
 });
@@ -106,7 +106,7 @@ it("[S1] rollups too large for one bound text are committed in pieces, in the sa
       ]),
     );
   const messages = Array.from({ length: 12 }, (_, i) => blockMessageOf("pieces", `d${i}`, T0, metrics(i)));
-  await storeBlocks(aggregateEnv, decoded(messages));
+  await storeBlocks(env.WARM_0, env.COLD, decoded(messages));
   expect(await rollupsOf("pieces")).toHaveLength(12);
   const { chars } = (await env.WARM_0.prepare(
     "SELECT sum(length(summaries)) AS chars FROM rollup WHERE tenant = 'pieces'",

@@ -2,9 +2,10 @@
 import { dateOf, rawKey } from "../../core/archive/key.ts";
 import { compare, rawColumns } from "../../core/archive/raw-rows.ts";
 import type { Block } from "../../core/block/block.ts";
+import { alignDown } from "../../core/window/align.ts";
 import { packSummaries, rollupOf } from "../../core/window/pack-summary.ts";
 import { wallMs } from "../clock.ts";
-import type { AggregateEnv } from "./env.ts";
+import { within } from "../within.ts";
 import { encodeParquet } from "./write-archive.ts";
 
 export interface DecodedBlock {
@@ -13,13 +14,22 @@ export interface DecodedBlock {
   startMs: number;
   endMs: number;
   revision: number;
+  generation: number;
+  zone: string;
   block: Block;
 }
 
+const HOUR_MS = 3_600_000;
 /** D1 takes a bound text of 2 MB (D1 limits, 2026-11); rollups travel as JSON in pieces below half of it. */
 const ROWS_TEXT_CHARS_MAX = 500_000;
 
-/** The blocks, one revision each, that storage does not have at this revision or a higher one. */
+/**
+ * How long storage may take to answer before the batch counts as failed and is tried again; what an unanswered call did
+ * after all is then found stored. A consumer may run for 15 min (Workers limits, 2026-11).
+ */
+const STORAGE_ANSWERS_MS = 60_000;
+
+/** The blocks, one revision each, that storage does not have at this revision or a higher one, and whose device lives. */
 export async function newerThanStored<B extends Omit<DecodedBlock, "block">>(
   database: D1Database,
   blocks: readonly B[],
@@ -31,23 +41,45 @@ export async function newerThanStored<B extends Omit<DecodedBlock, "block">>(
   }
   const asked = [...newest.values()];
   const ids = JSON.stringify(asked.map(({ device, startMs }) => [device, startMs]));
-  const { results: rows } = await database
-    .prepare(
-      `SELECT rollup.device, rollup.start_ms, rollup.revision FROM json_each(?2) AS id
-       CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = id.value ->> 0 AND rollup.start_ms = id.value ->> 1`,
-    )
-    .bind(blocks[0]!.tenant, ids)
-    .all<{ device: string; start_ms: number; revision: number }>();
-  const stored = new Map(rows.map(({ device, start_ms, revision }) => [`${device}/${start_ms}`, revision]));
-  return asked.filter((block) => (stored.get(`${block.device}/${block.startMs}`) ?? 0) < block.revision);
+  const { tenant } = blocks[0]!;
+  const numbersOf = (query: string) =>
+    within(
+      STORAGE_ANSWERS_MS,
+      "D1",
+      database.prepare(query).bind(tenant, ids).all<{ device: string; start_ms: number; number: number }>(),
+    );
+  const [rollups, tombstones] = await Promise.all([
+    numbersOf(SELECT_REVISIONS),
+    numbersOf(SELECT_TOMBSTONES),
+  ]);
+  const stored = new Map(
+    rollups.results.map(({ device, start_ms, number }) => [`${device}/${start_ms}`, number]),
+  );
+  const deleted = new Map(tombstones.results.map(({ device, number }) => [device, number]));
+  return asked.filter(
+    ({ device, startMs, revision, generation }) =>
+      (stored.get(`${device}/${startMs}`) ?? 0) < revision && (deleted.get(device) ?? -1) < generation,
+  );
 }
 
+const SELECT_REVISIONS = `
+  SELECT rollup.device, rollup.start_ms, rollup.revision AS number FROM json_each(?2) AS id
+  CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = id.value ->> 0 AND rollup.start_ms = id.value ->> 1`;
+const SELECT_TOMBSTONES = `
+  SELECT DISTINCT tombstone.device, tombstone.generation AS number FROM json_each(?2) AS id
+  CROSS JOIN tombstone ON tombstone.tenant = ?1 AND tombstone.device = id.value ->> 0`;
+
 /**
- * Puts the file, then commits manifest and rollups together. A file whose commit did not happen is in no manifest: it
- * is invisible. When another consumer stored one of the blocks meanwhile, nothing is committed.
- * @throws when R2 or D1 fail, or another consumer was faster: the batch is tried again.
+ * Puts the file, then commits manifest, rollups and the marks of the hours to compute anew together. A file whose commit
+ * did not happen is in no manifest: it is invisible. When another consumer stored one of the blocks meanwhile, or its
+ * device was deleted, nothing is committed.
+ * @throws when R2 or D1 fail or do not answer, or another consumer was faster: the batch is tried again.
  */
-export async function storeBlocks(env: AggregateEnv, blocks: readonly DecodedBlock[]): Promise<void> {
+export async function storeBlocks(
+  database: D1Database,
+  bucket: R2Bucket,
+  blocks: readonly DecodedBlock[],
+): Promise<void> {
   const sorted = [...blocks].sort((a, b) => compare(a.device, b.device) || a.startMs - b.startMs);
   const { tenant, startMs } = sorted[0]!;
   const date = dateOf(startMs);
@@ -55,33 +87,46 @@ export async function storeBlocks(env: AggregateEnv, blocks: readonly DecodedBlo
   const key = rawKey(tenant, date, await shortHash(ids));
   const columns = rawColumns(sorted);
   const file = encodeParquet(columns);
-  await env.COLD.put(key, file, { httpMetadata: { contentType: "application/vnd.apache.parquet" } });
+  const type = { httpMetadata: { contentType: "application/vnd.apache.parquet" } };
+  await within(STORAGE_ANSWERS_MS, "R2", bucket.put(key, file, type));
 
   const fromMs = Math.min(...sorted.map((block) => block.startMs));
   const toMs = Math.max(...sorted.map((block) => block.endMs));
-  const manifest = env.WARM_0.prepare(INSERT_MANIFEST).bind(
-    tenant,
-    date,
-    key,
-    ids,
-    fromMs,
-    toMs,
-    sorted[0]!.device,
-    sorted.at(-1)!.device,
-    columns.value.length,
-    file.length,
-    wallMs(),
+  const lives = JSON.stringify(sorted.map(({ device, generation }) => [device, generation]));
+  const manifest = database
+    .prepare(INSERT_MANIFEST)
+    .bind(
+      tenant,
+      date,
+      key,
+      ids,
+      fromMs,
+      toMs,
+      sorted[0]!.device,
+      sorted.at(-1)!.device,
+      columns.value.length,
+      file.length,
+      wallMs(),
+      lives,
+    );
+  const hours = JSON.stringify(
+    sorted.flatMap(({ device, startMs, block }) => hoursOf(block).map((hour) => [device, startMs, hour])),
   );
-  const rollups = textsOfRows(sorted).map((rows) =>
-    env.WARM_0.prepare(UPSERT_ROLLUPS).bind(tenant, date, key, rows),
+  const [inserted] = await within(
+    STORAGE_ANSWERS_MS,
+    "D1",
+    database.batch([
+      manifest,
+      ...textsOfRows(sorted).map((rows) => database.prepare(UPSERT_ROLLUPS).bind(tenant, date, key, rows)),
+      database.prepare(MARK_HOURS).bind(tenant, date, key, hours),
+    ]),
   );
-  const [inserted] = await env.WARM_0.batch([manifest, ...rollups]);
   if (inserted!.meta.changes === 0) throw new Error("another consumer stored one of these blocks first");
 }
 
 /**
- * drizzle cannot say these two: an insert that happens only if no block of the file is stored, and one only if that
- * happened. CROSS JOIN keeps json_each the outer loop, one look-up a block; SQLite would else scan the tenant's rollups.
+ * drizzle cannot say these three: an insert that happens only if no block of the file is stored and every device lives,
+ * and two only if that happened. CROSS JOIN keeps json_each the outer loop, one look-up a block; SQLite would else scan the tenant's rollups.
  */
 const INSERT_MANIFEST = `
   INSERT INTO archive_file
@@ -91,23 +136,34 @@ const INSERT_MANIFEST = `
     SELECT 1 FROM json_each(?4) AS id
     CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = id.value ->> 0
       AND rollup.start_ms = id.value ->> 1 AND rollup.revision >= id.value ->> 2
+  ) AND NOT EXISTS (
+    SELECT 1 FROM json_each(?12) AS life
+    CROSS JOIN tombstone ON tombstone.tenant = ?1 AND tombstone.device = life.value ->> 0
+      AND tombstone.generation >= life.value ->> 1
   )`;
 const UPSERT_ROLLUPS = `
-  INSERT INTO rollup (tenant, device, start_ms, end_ms, revision, summaries)
-  SELECT ?1, line.value ->> 0, line.value ->> 1, line.value ->> 2, line.value ->> 3, line.value ->> 4
+  INSERT INTO rollup (tenant, device, start_ms, end_ms, revision, summaries, zone)
+  SELECT ?1, line.value ->> 0, line.value ->> 1, line.value ->> 2, line.value ->> 3, line.value ->> 4, line.value ->> 5
   FROM json_each(?4) AS line
   WHERE EXISTS (SELECT 1 FROM archive_file WHERE tenant = ?1 AND date = ?2 AND key = ?3)
   ON CONFLICT (tenant, device, start_ms) DO UPDATE
   SET end_ms = excluded.end_ms, revision = excluded.revision, summaries = excluded.summaries
   WHERE excluded.revision > rollup.revision`;
+/** An hour counts in the zone its block was first stored with. A mark somebody works on is taken from them. */
+const MARK_HOURS = `
+  INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by)
+  SELECT DISTINCT ?1, rollup.zone, line.value ->> 2, 0 FROM json_each(?4) AS line
+  CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = line.value ->> 0 AND rollup.start_ms = line.value ->> 1
+  WHERE EXISTS (SELECT 1 FROM archive_file WHERE tenant = ?1 AND date = ?2 AND key = ?3)
+  ON CONFLICT (tenant, zone, hour_ms) DO UPDATE SET taken_by = 0 WHERE taken_by <> 0`;
 
 /** Rows of the rollup table as JSON texts, each small enough to bind. */
 function textsOfRows(blocks: readonly DecodedBlock[]): string[] {
   const texts: string[] = [];
   let rows: string[] = [];
   let chars = 0;
-  for (const { device, startMs, endMs, revision, block } of blocks) {
-    const row = JSON.stringify([device, startMs, endMs, revision, packSummaries(rollupOf(block))]);
+  for (const { device, startMs, endMs, revision, zone, block } of blocks) {
+    const row = JSON.stringify([device, startMs, endMs, revision, packSummaries(rollupOf(block)), zone]);
     if (chars + row.length > ROWS_TEXT_CHARS_MAX && rows.length > 0) {
       texts.push(`[${rows.join()}]`);
       rows = [];
@@ -117,6 +173,13 @@ function textsOfRows(blocks: readonly DecodedBlock[]): string[] {
     chars += row.length;
   }
   return [...texts, `[${rows.join()}]`];
+}
+
+/** The clock hours a block has readings of, as instants. */
+function hoursOf({ columns }: Block): number[] {
+  const hours = new Set<number>();
+  for (const { at } of columns) for (const instant of at) hours.add(alignDown(instant, HOUR_MS));
+  return [...hours];
 }
 
 /** The first 128 bits of SHA-256, hex: the same blocks at the same revisions always make the same key. */

@@ -20,13 +20,18 @@ export function encodeParquet(columns: RawColumns): Uint8Array<ArrayBuffer> {
       { name: "at", data: columns.at, type: "TIMESTAMP", nullable: false, encoding: "DELTA_BINARY_PACKED" },
       { name: "value", data: columns.value, type: "DOUBLE", nullable: false },
       { name: "revision", data: columns.revision, type: "INT32", nullable: false },
+      spanColumn("block_start", columns.blockStart),
+      spanColumn("block_end", columns.blockEnd),
     ],
     codec: "ZSTD",
     compressors: { ZSTD: (input) => new Uint8Array(zstdCompressSync(input)) },
     rowGroupSize: ROW_GROUP_ROWS,
     statisticsTruncateLength: Number.POSITIVE_INFINITY,
-    kvMetadata: [{ key: "telltale.layout", value: "raw/1" }],
+    kvMetadata: [{ key: "telltale.layout", value: "raw/2" }],
     createdBy: "telltale",
   });
   return writer.getBytes() as Uint8Array<ArrayBuffer>;
 }
+
+const spanColumn = (name: string, data: BigInt64Array) =>
+  ({ name, data, type: "TIMESTAMP", nullable: false, encoding: "DELTA_BINARY_PACKED" }) as const;

@@ -1,15 +1,13 @@
 // Parquet files in R2 → raw readings of one metric, fetching only the row groups that can hold them.
-import { zstdDecompressSync } from "node:zlib";
-import { and, asc, eq, gt, gte, lt, lte } from "drizzle-orm";
+import { and, asc, eq, gt, gte, isNull, lt, lte } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import { parquetReadObjects } from "hyparquet";
 import { datesOf } from "../../core/archive/key.ts";
 import { FILES_PER_QUERY_MAX, READINGS_PER_QUERY_MAX } from "../../schemas/limits.ts";
 import { archiveFile } from "../../schemas/tables.ts";
+import { DECOMPRESSORS, openParquet } from "../parquet.ts";
 import { Problem } from "../problem.ts";
 
-/** First fetch of a file: most footers are smaller, and hyparquet would take 512 KB. */
-const FOOTER_BYTES = 32 * 1024;
 /** Files read at once: a Worker has six connections. */
 const FILES_AT_ONCE = 4;
 
@@ -42,6 +40,8 @@ export async function readCold(database: D1Database, bucket: R2Bucket, asked: As
     .where(
       and(
         eq(archiveFile.tenant, asked.tenant),
+        eq(archiveFile.kind, "raw"),
+        isNull(archiveFile.replacedAt),
         gte(archiveFile.date, firstDate),
         lte(archiveFile.date, lastDate),
         lte(archiveFile.minDevice, asked.device),
@@ -88,17 +88,7 @@ async function readFile(
   byteLength: number,
   asked: Asked,
 ): Promise<{ rows: Row[]; bytes: number }> {
-  let bytes = 0;
-  const file: AsyncBuffer = {
-    byteLength,
-    async slice(start, end = byteLength) {
-      bytes += end - start;
-      const object = await bucket.get(key, { range: { offset: start, length: end - start } });
-      if (object === null) throw new Error(`${key} is in the manifest but not in the bucket`);
-      return await object.arrayBuffer();
-    },
-  };
-  const metadata = await parquetMetadataAsync(file, { initialFetchSize: Math.min(FOOTER_BYTES, byteLength) });
+  const { file, metadata, bytesRead } = await openParquet(bucket, key, byteLength);
   const rows = (await parquetReadObjects({
     file,
     metadata,
@@ -108,7 +98,7 @@ async function readFile(
       metric: { $eq: asked.metric },
       at: { $gte: new Date(asked.startMs), $lt: new Date(asked.endMs) },
     },
-    compressors: { ZSTD: (input) => new Uint8Array(zstdDecompressSync(input)) },
+    compressors: DECOMPRESSORS,
   })) as unknown as Row[];
-  return { rows, bytes };
+  return { rows, bytes: bytesRead() };
 }
