@@ -41,6 +41,10 @@ export const windowPoint = z.object({
   stddev: z.number(),
   first: z.number(),
   last: z.number(),
+  /** Within 1 % of the reading of that rank; absent where hours stored by an older version have a part in the window. */
+  p50: z.number().optional(),
+  p95: z.number().optional(),
+  p99: z.number().optional(),
 });
 export type WindowPoint = z.infer<typeof windowPoint>;
 

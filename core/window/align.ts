@@ -15,6 +15,13 @@ export const ALLOWED_LATENESS_MS = 60_000;
 /** The start of the window of `lengthMs` that holds `at`: windows are half-open and aligned to the epoch. */
 export const alignDown = (at: number, lengthMs: number) => Math.floor(at / lengthMs) * lengthMs;
 
-/** A reading is late when its bucket had closed before it came: the bucket's end ≤ newest `at` so far − allowed lateness. */
+/** Up to where events are taken to have all come: `newestAt` is the largest event time so far. */
+export const watermarkOf = (newestAt: number, allowedLatenessMs: number) => newestAt - allowedLatenessMs;
+
+/** Whether the window of `lengthMs` that holds `at` had closed, its end ≤ the watermark before the event came. */
+export const isClosed = (at: number, lengthMs: number, watermark: number) =>
+  alignDown(at, lengthMs) + lengthMs <= watermark;
+
+/** A reading is late when its hour had closed before it came. */
 export const isLate = (at: number, newestAt: number) =>
-  alignDown(at, BUCKET_MS) + BUCKET_MS <= newestAt - ALLOWED_LATENESS_MS;
+  isClosed(at, HOUR_MS, watermarkOf(newestAt, ALLOWED_LATENESS_MS));

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { windowsOfReadings } from "./aggregate.ts";
 import { HOUR_MS } from "./align.ts";
 import { packSummaries, rollupOf, unpackSummaries, unpackSummary } from "./pack-summary.ts";
+import { sketchOf } from "./sketch.ts";
+import { quantileOf } from "./summary.ts";
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 const metric = fc.oneof(fc.constantFrom("__proto__", "constructor", "a"), fc.string({ unit: "grapheme" }));
@@ -89,23 +91,28 @@ describe("packed summaries", () => {
   });
 
   it("[W5] the order of the stored fields stands: rows of today are read by every later version", () => {
+    const stored = '{"m":[2,1,3,4,1e-20,10,-1e-18,1,3600005,3,3600009,"w1yCB3BA"]}';
+    const summary = {
+      count: 2,
+      min: 1,
+      max: 3,
+      sum: { high: 4, low: 1e-20 },
+      squares: { high: 10, low: -1e-18 },
+      first: 1,
+      firstAt: 3_600_005,
+      last: 3,
+      lastAt: 3_600_009,
+      sketch: sketchOf([1, 3]),
+    };
+    expect(unpackSummaries(stored).get("m")).toEqual([{ startMs: HOUR_MS, summary }]);
+    expect(packSummaries(unpackSummaries(stored))).toBe(stored);
+  });
+
+  it("[W5] rows stored before there were sketches are read, and have no quantiles", () => {
     const stored = '{"m":[2,1,3,4,1e-20,10,-1e-18,1,3600005,3,3600009]}';
-    expect(unpackSummaries(stored).get("m")).toEqual([
-      {
-        startMs: HOUR_MS,
-        summary: {
-          count: 2,
-          min: 1,
-          max: 3,
-          sum: { high: 4, low: 1e-20 },
-          squares: { high: 10, low: -1e-18 },
-          first: 1,
-          firstAt: 3_600_005,
-          last: 3,
-          lastAt: 3_600_009,
-        },
-      },
-    ]);
+    const [hour] = unpackSummaries(stored).get("m")!;
+    expect(hour).toMatchObject({ startMs: HOUR_MS, summary: { count: 2, lastAt: 3_600_009 } });
+    expect(quantileOf(hour!.summary, 0.5)).toBeUndefined();
     expect(packSummaries(unpackSummaries(stored))).toBe(stored);
   });
 });

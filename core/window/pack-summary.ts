@@ -2,6 +2,7 @@
 import type { Block } from "../block/block.ts";
 import { windowsOfReadings } from "./aggregate.ts";
 import { alignDown, HOUR_MS } from "./align.ts";
+import { packSketch, unpackSketch } from "./pack-sketch.ts";
 import type { Summary } from "./summary.ts";
 
 /** PERSISTED: one array a metric in D1's `rollup.summaries`. New fields go at the end; none is ever removed or moved. */
@@ -17,6 +18,7 @@ type PackedSummary = [
   firstAt: number,
   last: number,
   lastAt: number,
+  sketch?: string,
 ];
 
 /** PERSISTED: the array alone when the readings lie in one clock hour, else one array an hour, ascending. */
@@ -71,12 +73,16 @@ function unpackHours(packed: PackedHours): HourSummary[] {
   });
 }
 
-function packOne({ count, min, max, sum, squares, first, firstAt, last, lastAt }: Summary): PackedSummary {
-  return [count, min, max, sum.high, sum.low, squares.high, squares.low, first, firstAt, last, lastAt];
+function packOne(summary: Summary): PackedSummary {
+  const { count, min, max, sum, squares, first, firstAt, last, lastAt, sketch } = summary;
+  const { high, low } = squares;
+  const packed: PackedSummary = [count, min, max, sum.high, sum.low, high, low, first, firstAt, last, lastAt];
+  if (sketch !== undefined) packed.push(packSketch(sketch));
+  return packed;
 }
 
 function unpackOne(packed: PackedSummary): Summary {
-  const [count, min, max, sum, sumLow, squares, squaresLow, first, firstAt, last, lastAt] = packed;
+  const [count, min, max, sum, sumLow, squares, squaresLow, first, firstAt, last, lastAt, sketch] = packed;
   return {
     count,
     min,
@@ -87,5 +93,6 @@ function unpackOne(packed: PackedSummary): Summary {
     firstAt,
     last,
     lastAt,
+    ...(sketch === undefined ? {} : { sketch: unpackSketch(sketch) }),
   };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type WindowSummary, windowsOfParts, windowsOfReadings } from "./aggregate.ts";
 import { addTo, product } from "./double-double.ts";
 import { exactStddev, exactSum, fromExact, toExact } from "./exact.ts";
-import { meanOf, merge, type Summary, stddevOf, summarise } from "./summary.ts";
+import { meanOf, merge, quantileOf, type Summary, stddevOf, summarise } from "./summary.ts";
 
 const MINUTE_MS = 60_000;
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
@@ -146,14 +146,47 @@ describe("mean and standard deviation", () => {
     fc.assert(
       fc.property(fc.array(extreme, { minLength: 1 }), fc.array(extreme, { minLength: 1 }), (one, other) => {
         for (const summary of [summaryOf(one), merge(summaryOf(one), summaryOf(other))]) {
-          const { sum, squares, ...rest } = summary;
+          const { sum, squares, sketch: _, ...rest } = summary;
           const figures = [...Object.values(rest), sum.high, sum.low, squares.high, squares.low];
-          for (const figure of [...figures, meanOf(summary), stddevOf(summary)])
+          const quantiles = [0, 0.5, 0.95, 1].map((q) => quantileOf(summary, q));
+          for (const figure of [...figures, ...quantiles, meanOf(summary), stddevOf(summary)])
             expect(figure).toSatisfy(Number.isFinite);
         }
       }),
       { numRuns: 1_000 },
     );
+  });
+});
+
+describe("quantiles", () => {
+  it("[W7] lie within 1 % of the reading of rank ⌊q (n − 1)⌋, and never outside the readings", () => {
+    const q = fc.oneof(fc.constantFrom(0, 0.5, 0.95, 0.99, 1), fc.double({ noNaN: true, min: 0, max: 1 }));
+    fc.assert(
+      fc.property(fc.array(fc.oneof(finite, decimal), { minLength: 1 }), q, (values, q) => {
+        const summary = summaryOf(values);
+        const exact = values.toSorted((a, b) => a - b)[Math.floor(q * (values.length - 1))]!;
+        const quantile = quantileOf(summary, q)!;
+        expect(Math.abs(quantile - exact)).toBeLessThanOrEqual(Math.abs(exact) / 100);
+        expect(quantile).toBeGreaterThanOrEqual(summary.min);
+        expect(quantile).toBeLessThanOrEqual(summary.max);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("[W7] the lower of two is the median, and equal readings are themselves", () => {
+    expect(quantileOf(summaryOf([2, 1]), 0.5)).toBeLessThanOrEqual(1.01);
+    expect(quantileOf(summaryOf([20.6, 20.6, 20.6]), 0.99)).toBe(20.6);
+  });
+
+  it("[W8] what was merged with a summary stored without a sketch has none, on either side", () => {
+    const { sketch: _, ...old } = summaryOf([1, 2]);
+    const later = summarise([7], [3]);
+    expect(quantileOf(old, 0.5)).toBeUndefined();
+    for (const merged of [merge(old, later), merge(later, old), merge(merge(later, old), later)]) {
+      expect("sketch" in merged).toBe(false);
+      expect(quantileOf(merged, 0.5)).toBeUndefined();
+    }
   });
 });
 
@@ -174,7 +207,7 @@ describe("merging", () => {
     );
   });
 
-  it("[W3] 1 m → 5 m → 1 h → 1 d equals direct computation, to the last digit of the sum", () => {
+  it("[W3] [W8] 1 m → 5 m → 1 h → 1 d equals direct computation, to the last digit of the sum and the last bin", () => {
     fc.assert(
       fc.property(readings, fc.boolean(), (pairs, backwards) => {
         const at = pairs.map(([instant]) => instant);

@@ -1,5 +1,6 @@
 // Readings of one metric → what is kept of them in a window; summaries merge, in any grouping, to the same figures.
 import { addTo, type Pair, product } from "./double-double.ts";
+import { mergeSketches, readingAt, type Sketch, sketchOf } from "./sketch.ts";
 
 /** What is kept of a metric in a window. `sum` and `squares` are pairs so that merging is associative to the last digit. */
 export interface Summary {
@@ -13,6 +14,8 @@ export interface Summary {
   firstAt: number;
   last: number;
   lastAt: number;
+  /** Absent in summaries stored before there were sketches, and in what was merged with one of these. */
+  sketch?: Sketch;
 }
 
 /** The summary of readings `[start, end)` of a column; `start < end`. */
@@ -45,6 +48,7 @@ export function summarise(
     firstAt: at[start]!,
     last: value[end - 1]! + 0,
     lastAt: at[end - 1]!,
+    sketch: sketchOf(value, start, end),
   };
 }
 
@@ -62,6 +66,7 @@ export function merge(a: Summary, b: Summary): Summary {
     firstAt: earlier.firstAt,
     last: latest.last,
     lastAt: latest.lastAt,
+    ...(a.sketch && b.sketch ? { sketch: mergeSketches(a.sketch, b.sketch) } : {}),
   };
 }
 
@@ -81,4 +86,13 @@ export function stddevOf({ count, min, max, sum, squares }: Summary): number {
     -(squared.low + 2 * sum.high * sum.low),
   );
   return Math.min(Math.sqrt(Math.max(0, difference.high)) / count, max / 2 - min / 2);
+}
+
+/**
+ * The reading of rank ⌊q (count − 1)⌋, counted from the least, within 1 % of it and never outside [min, max]; `q` in
+ * [0, 1]. Undefined when there is no sketch.
+ */
+export function quantileOf({ count, min, max, sketch }: Summary, q: number): number | undefined {
+  if (sketch === undefined) return undefined;
+  return Math.min(max, Math.max(min, readingAt(sketch, Math.floor(q * (count - 1)))));
 }

@@ -1,5 +1,7 @@
 import { env } from "cloudflare:test";
 import { expect, it, vi } from "vitest";
+import { encodeBlock } from "../../core/block/encode.ts";
+import { quantileOf, summarise } from "../../core/window/summary.ts";
 import type { HistoryAnswer, RawPoint, WindowPoint } from "../../schemas/query.ts";
 import { consumeBlocks } from "../aggregate/consume-blocks.ts";
 import type { AggregateEnv } from "../aggregate/env.ts";
@@ -60,6 +62,7 @@ const expectedHour = (hour: number, minutes: number): WindowPoint => {
     stddev: expect.closeTo(Math.sqrt((minutes ** 2 - 1) / 12), 6) as unknown as number,
     first: values[0]!,
     last: values.at(-1)!,
+    ...Object.fromEntries([50, 95, 99].map((p) => [`p${p}`, quantileOf(summarise(values, values), p / 100)])),
   };
 };
 
@@ -105,6 +108,26 @@ it("[Q2] [Q3] raw readings from the device, from the archive, and both the same"
   expect(cold).toMatchObject({ source: "cold", segments: [{ source: "cold" }] });
   expect(cold.bytesRead).toBeGreaterThan(0);
   expect(cold.points).toEqual(hot.points);
+});
+
+it("[W9] [Q1] the hours of a longer block are windows of their own, also where the range begins inside the block", async () => {
+  await ask("long", "operator", "/v1/devices/d1", { method: "PUT", body: {} });
+  const [startMs, endMs] = [T0, T0 + 6 * HOUR_MS];
+  const at = Array.from({ length: 72 }, (_, i) => startMs + i * 5 * MINUTE_MS);
+  const value = at.map((_, i) => i);
+  const block = encodeBlock({ startMs, endMs, columns: [{ metric: "a", at, value }] });
+  const message = { ...blockMessageOf("long", "d1", startMs, {}), endMs, block };
+  const next = blockMessageOf("long", "d1", endMs, { a: [[endMs, 72]] });
+  await consumeBlocks(batchOf(message, next), aggregateEnv);
+  const hours = async (fromMs: number, toMs: number) =>
+    ((await answered("long", `${range(fromMs, toMs)}&resolution=1h`)).points as WindowPoint[]).map(
+      ({ startMs, count, first, p50 }) => [startMs, count, first, Math.round(p50!)],
+    );
+  const all = [0, 1, 2, 3, 4, 5].map((hour) => [T0 + hour * HOUR_MS, 12, hour * 12, hour * 12 + 5]);
+  expect(await hours(startMs, endMs + HOUR_MS)).toEqual([...all, [endMs, 1, 72, 72]]);
+  expect(await hours(startMs + 2 * HOUR_MS, startMs + 4 * HOUR_MS)).toEqual(all.slice(2, 4));
+  expect(await hours(startMs + 5 * HOUR_MS, endMs)).toEqual(all.slice(5));
+  expect(await hours(endMs, endMs + HOUR_MS)).toEqual([[endMs, 1, 72, 72]]);
 });
 
 it("[Q2] what the device never held comes from the archive", async () => {

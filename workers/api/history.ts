@@ -1,7 +1,7 @@
 // GET /v1/devices/:device/history: plan, read each tier, stitch.
 import { planHistory, type Segment } from "../../core/history/plan.ts";
 import { type WindowSummary, windowsOfParts, windowsOfReadings } from "../../core/window/aggregate.ts";
-import { meanOf, type Summary, stddevOf } from "../../core/window/summary.ts";
+import { meanOf, quantileOf, type Summary, stddevOf } from "../../core/window/summary.ts";
 import { POINTS_MAX } from "../../schemas/limits.ts";
 import type { HotReadings } from "../../schemas/message.ts";
 import {
@@ -126,5 +126,8 @@ function pointOf({ startMs, endMs, summary }: WindowSummary): WindowPoint {
     stddev: stddevOf(summary),
     first,
     last,
+    p50: quantileOf(summary, 0.5),
+    p95: quantileOf(summary, 0.95),
+    p99: quantileOf(summary, 0.99),
   };
 }
