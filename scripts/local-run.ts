@@ -1,6 +1,7 @@
 // Runs Telltale on this machine: the same bundles that are deployed, in workerd through Miniflare, one process, one port.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
@@ -21,6 +22,14 @@ export interface LocalOptions {
   tenant: string;
   /** Overrides of the Workers' vars. */
   vars?: Record<string, string>;
+  /** How many warm databases; as many as wrangler.toml binds unless said. */
+  warmDatabases?: number;
+  /** How often the cron ticks by itself; never unless said. */
+  tickEveryMs?: number;
+  /** Another entry than wrangler.toml's, relative to the project's root or absolute. */
+  main?: string;
+  /** How long a batch of the queue waits to be full; wrangler.toml's unless said. */
+  batchTimeoutSeconds?: number;
   quiet?: boolean;
 }
 
@@ -30,16 +39,20 @@ export interface LocalRun {
   miniflare: Miniflare;
   /** Name of the Worker that defines the objects. */
   objectsWorker: string;
+  /** Lets the cron tick once. */
+  tick(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** What a local run sets and a deployment does not: a settable clock, quick sealing, quick resending. */
+/** What a local run sets and a deployment does not: a settable clock, quick sealing, quick resending, quick chores. */
 const LOCAL_VARS = {
   CLOCK: "settable",
   SEAL_SPREAD_MS: "60000",
   OUTBOX_RESEND_MS: "15000",
   SEAL_FALLBACK_MS: "0",
   OUTBOX_SLACK_MS: "0",
+  CHORES: "always",
+  GRACE_MS: "60000",
 };
 
 /** Starts it; resolves when it answers. The caller ends it with `stop`. */
@@ -49,7 +62,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRun> {
   const secret = await readLocalSecret();
   const vars = { ...LOCAL_VARS, LOCAL_TENANT: options.tenant, TOKEN_SECRET: secret, ...options.vars };
   const environments = options.split ? ["api", "ingest", "aggregate"] : [undefined];
-  const workers = await Promise.all(environments.map((environment) => workerOf(environment, vars)));
+  const workers = await Promise.all(environments.map((environment) => workerOf(environment, vars, options)));
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
@@ -66,26 +79,52 @@ export async function startLocal(options: LocalOptions): Promise<LocalRun> {
   const url = (await miniflare.ready).href.replace(/\/$/, "");
   const objectsWorker = options.split ? "telltale-aggregate" : "telltale";
   await migrate(miniflare, objectsWorker);
+  const tick = async () => {
+    await (await miniflare.getWorker(objectsWorker)).scheduled({ cron: "* * * * *" });
+  };
+  const ticking = new AbortController();
+  if (options.tickEveryMs !== undefined) void tickAlways(tick, options.tickEveryMs, ticking.signal);
   return {
     url,
     secret,
     miniflare,
     objectsWorker,
-    stop: () => miniflare.dispose(),
+    tick,
+    stop: async () => {
+      ticking.abort();
+      await miniflare.dispose();
+    },
   };
 }
 
-async function workerOf(environment: string | undefined, vars: Record<string, string>) {
-  const { workerOptions, main } = unstable_getMiniflareWorkerOptions(
+/** What the platform's cron does: Miniflare has none. */
+async function tickAlways(tick: () => Promise<void>, everyMs: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+    if (!signal.aborted) await tick().catch(() => undefined); // a failed tick is logged by the Worker
+  }
+}
+
+async function workerOf(
+  environment: string | undefined,
+  vars: Record<string, string>,
+  { warmDatabases = 1, main, batchTimeoutSeconds }: LocalOptions,
+) {
+  const { workerOptions, main: deployed } = unstable_getMiniflareWorkerOptions(
     join(ROOT, "wrangler.toml"),
     environment,
   );
-  const contents = await bundle(main ?? "workers/single.ts", { sourcemap: "inline" });
+  const contents = await bundle(main ?? deployed ?? "workers/single.ts", { sourcemap: "inline" });
   // In production the zone's routes do this; locally the first Worker answers what no other has a route for.
   const routes = environment === "ingest" ? INGEST_PATHS.map((path) => `*${path}*`) : undefined;
   const { modulesRules: _unused, ...bound } = workerOptions;
+  const d1Databases = { ...(workerOptions.d1Databases as Record<string, { id: string }>) };
+  for (let i = 1; "WARM_0" in d1Databases && i < warmDatabases; i++) {
+    d1Databases[`WARM_${i}`] ??= { id: `warm-${i}` };
+  }
   return {
     ...bound,
+    d1Databases,
     name: environment === undefined ? "telltale" : `telltale-${environment}`,
     bindings: { ...(workerOptions.bindings as Record<string, string>), ...vars },
     modules: [{ type: "ESModule", path: `${environment ?? "single"}.mjs`, contents }],
@@ -94,12 +133,11 @@ async function workerOf(environment: string | undefined, vars: Record<string, st
   };
 }
 
-/** Applies the migrations of both databases, noting them where `wrangler d1 migrations apply --local` does. */
+/** Applies the migrations of all databases, noting them where `wrangler d1 migrations apply --local` does. */
 async function migrate(miniflare: Miniflare, worker: string): Promise<void> {
-  for (const [binding, folder] of [
-    ["CONTROL", "migrations/control"],
-    ["WARM_0", "migrations/warm"],
-  ] as const) {
+  const bindings = Object.keys(await miniflare.getBindings(worker));
+  for (const binding of bindings.filter((name) => /^(CONTROL|WARM_\d+)$/.test(name))) {
+    const folder = binding === "CONTROL" ? "migrations/control" : "migrations/warm";
     const database = await miniflare.getD1Database(binding, worker);
     await database.exec(
       "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",

@@ -16,4 +16,5 @@ export default {
   fetch: (request, env, ctx) =>
     (INGEST_PATHS.includes(new URL(request.url).pathname) ? ingest : api).fetch(request, env, ctx),
   queue: aggregate.queue,
+  scheduled: aggregate.scheduled,
 } satisfies ExportedHandler<Env>;

@@ -164,8 +164,9 @@ export function blockMessageOf(
   startMs: number,
   readings: Record<string, [at: number, value: number][]>,
   revision = 1,
+  lengthMs = HOUR_MS,
 ): BlockMessage {
-  const endMs = startMs + HOUR_MS;
+  const endMs = startMs + lengthMs;
   const columns = Object.entries(readings).map(([metric, points]) => ({
     metric,
     at: points.map(([at]) => at),

@@ -16,6 +16,10 @@ interface Bindings extends ClockEnv {
   /** See AlarmTiming; a local run wakes its objects sooner. */
   SEAL_FALLBACK_MS?: string;
   OUTBOX_SLACK_MS?: string;
+  /** "always": every chore is due at every tick of the cron; only a local run says so. */
+  CHORES?: string;
+  /** How long a replaced file is kept for those who planned with it. */
+  GRACE_MS?: string;
 }
 
 export type AggregateEnv = Bindings & WarmEnv;
@@ -24,6 +28,10 @@ export type AggregateEnv = Bindings & WarmEnv;
 const SEAL_FALLBACK_MS = 20 * 60_000;
 /** With more than a bucket of slack it is a commit that sees to the outbox of a reporting device, not an alarm. */
 const OUTBOX_SLACK_MS = 80 * 60_000;
+
+const GRACE_MS = 3_600_000;
+
+export const graceMsOf = (env: AggregateEnv) => Number(env.GRACE_MS ?? GRACE_MS);
 
 export const timingOf = (env: AggregateEnv): AlarmTiming => ({
   spreadMs: Number(env.SEAL_SPREAD_MS),

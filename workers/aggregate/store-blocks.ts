@@ -2,8 +2,7 @@
 import { dateOf, rawKey } from "../../core/archive/key.ts";
 import { compare, rawColumns } from "../../core/archive/raw-rows.ts";
 import type { Block } from "../../core/block/block.ts";
-import { alignDown } from "../../core/window/align.ts";
-import { packSummaries, rollupOf } from "../../core/window/pack-summary.ts";
+import { packSummaries, type Rollup, rollupOf } from "../../core/window/pack-summary.ts";
 import { wallMs } from "../clock.ts";
 import { within } from "../within.ts";
 import { encodeParquet } from "./write-archive.ts";
@@ -19,7 +18,6 @@ export interface DecodedBlock {
   block: Block;
 }
 
-const HOUR_MS = 3_600_000;
 /** D1 takes a bound text of 2 MB (D1 limits, 2026-11); rollups travel as JSON in pieces below half of it. */
 const ROWS_TEXT_CHARS_MAX = 500_000;
 
@@ -109,16 +107,14 @@ export async function storeBlocks(
       wallMs(),
       lives,
     );
-  const hours = JSON.stringify(
-    sorted.flatMap(({ device, startMs, block }) => hoursOf(block).map((hour) => [device, startMs, hour])),
-  );
+  const rolledUp = sorted.map(({ block, ...mark }) => ({ ...mark, rollup: rollupOf(block) }));
   const [inserted] = await within(
     STORAGE_ANSWERS_MS,
     "D1",
     database.batch([
       manifest,
-      ...textsOfRows(sorted).map((rows) => database.prepare(UPSERT_ROLLUPS).bind(tenant, date, key, rows)),
-      database.prepare(MARK_HOURS).bind(tenant, date, key, hours),
+      ...textsOfRows(rolledUp).map((rows) => database.prepare(UPSERT_ROLLUPS).bind(tenant, date, key, rows)),
+      database.prepare(MARK_HOURS).bind(tenant, date, key, hoursTextOf(rolledUp)),
     ]),
   );
   if (inserted!.meta.changes === 0) throw new Error("another consumer stored one of these blocks first");
@@ -157,13 +153,24 @@ const MARK_HOURS = `
   WHERE EXISTS (SELECT 1 FROM archive_file WHERE tenant = ?1 AND date = ?2 AND key = ?3)
   ON CONFLICT (tenant, zone, hour_ms) DO UPDATE SET taken_by = 0 WHERE taken_by <> 0`;
 
+type RolledUp = Omit<DecodedBlock, "block"> & { rollup: Rollup };
+
+/** `[device, startMs, hourMs]` of each clock hour a block has readings in, as JSON. */
+function hoursTextOf(blocks: readonly RolledUp[]): string {
+  const hours = blocks.flatMap(({ device, startMs, rollup }) => {
+    const own = new Set([...rollup.values()].flatMap((summaries) => summaries.map((hour) => hour.startMs)));
+    return [...own].map((hourMs) => [device, startMs, hourMs]);
+  });
+  return JSON.stringify(hours);
+}
+
 /** Rows of the rollup table as JSON texts, each small enough to bind. */
-function textsOfRows(blocks: readonly DecodedBlock[]): string[] {
+function textsOfRows(blocks: readonly RolledUp[]): string[] {
   const texts: string[] = [];
   let rows: string[] = [];
   let chars = 0;
-  for (const { device, startMs, endMs, revision, zone, block } of blocks) {
-    const row = JSON.stringify([device, startMs, endMs, revision, packSummaries(rollupOf(block)), zone]);
+  for (const { device, startMs, endMs, revision, zone, rollup } of blocks) {
+    const row = JSON.stringify([device, startMs, endMs, revision, packSummaries(rollup), zone]);
     if (chars + row.length > ROWS_TEXT_CHARS_MAX && rows.length > 0) {
       texts.push(`[${rows.join()}]`);
       rows = [];
@@ -173,13 +180,6 @@ function textsOfRows(blocks: readonly DecodedBlock[]): string[] {
     chars += row.length;
   }
   return [...texts, `[${rows.join()}]`];
-}
-
-/** The clock hours a block has readings of, as instants. */
-function hoursOf({ columns }: Block): number[] {
-  const hours = new Set<number>();
-  for (const { at } of columns) for (const instant of at) hours.add(alignDown(instant, HOUR_MS));
-  return [...hours];
 }
 
 /** The first 128 bits of SHA-256, hex: the same blocks at the same revisions always make the same key. */

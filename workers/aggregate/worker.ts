@@ -1,4 +1,6 @@
 // The aggregate Worker: reduces. It owns the objects and consumes the queue; nobody calls it over HTTP.
+import { type Chore, runChores } from "./chores.ts";
+import { computeZoneHours } from "./compute-zone-hours.ts";
 import { consumeBlocks } from "./consume-blocks.ts";
 import type { AggregateEnv } from "./env.ts";
 
@@ -6,7 +8,13 @@ export { DeviceObject } from "./device-object.ts";
 export { TenantObject } from "./tenant-object.ts";
 export { ZoneObject } from "./zone-object.ts";
 
+const MINUTE_MS = 60_000;
+
+/** In this order, each tick: what comes later may need what came before. */
+const CHORES: readonly Chore[] = [{ name: "zone-hours", everyMs: MINUTE_MS, run: computeZoneHours }];
+
 export default {
   queue: consumeBlocks,
+  scheduled: (_controller, env) => runChores(env, CHORES),
   fetch: () => new Response("telltale aggregate\n"),
 } satisfies ExportedHandler<AggregateEnv>;

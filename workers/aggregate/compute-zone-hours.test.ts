@@ -1,0 +1,177 @@
+import { env } from "cloudflare:test";
+import { expect, it } from "vitest";
+import { decodeBlock } from "../../core/block/decode.ts";
+import { summarise } from "../../core/window/summary.ts";
+import { unpackZoneMetrics, type ZoneHour } from "../../core/window/zone-hour.ts";
+import { FLEET } from "../../schemas/tables.ts";
+import { blockMessageOf, HOUR_MS, T0 } from "../test-support.ts";
+import { computeZoneHours } from "./compute-zone-hours.ts";
+import type { AggregateEnv } from "./env.ts";
+import { storeBlocks } from "./store-blocks.ts";
+
+const aggregateEnv = env as unknown as AggregateEnv;
+type Points = [at: number, value: number][];
+
+async function store(
+  tenant: string,
+  device: string,
+  zone: string,
+  readings: Record<string, Points>,
+  { startMs = T0, revision = 1, lengthMs = HOUR_MS } = {},
+): Promise<void> {
+  const message = blockMessageOf(tenant, device, startMs, readings, revision, lengthMs);
+  await storeBlocks(env.WARM_0, env.COLD, [{ ...message, zone, block: decodeBlock(message.block) }]);
+}
+
+const compute = (database = env.WARM_0, untilMs = Number.POSITIVE_INFINITY) =>
+  computeZoneHours({ env: { ...aggregateEnv, WARM_0: database }, cursor: "", untilMs });
+
+async function hourOf(tenant: string, zone: string, hourMs = T0): Promise<ZoneHour | undefined> {
+  const row = await env.WARM_0.prepare(
+    "SELECT devices, readings, metrics FROM zone_hour WHERE tenant = ? AND zone = ? AND hour_ms = ?",
+  )
+    .bind(tenant, zone, hourMs)
+    .first<{ devices: number; readings: number; metrics: string }>();
+  return row === null ? undefined : { ...row, metrics: unpackZoneMetrics(row.metrics) };
+}
+
+const marksOf = async (tenant: string) =>
+  (
+    await env.WARM_0.prepare(
+      "SELECT zone, hour_ms, taken_by FROM dirty_hour WHERE tenant = ? ORDER BY zone, hour_ms",
+    )
+      .bind(tenant)
+      .all<{ zone: string; hour_ms: number; taken_by: number }>()
+  ).results;
+
+/** The figures of the hour of these readings, which must be in the order of devices and time. */
+const figures = (devices: number, values: number[]) => {
+  const { count, min, max, sum, squares } = summarise(
+    values.map((_, i) => i),
+    values,
+  );
+  return { devices, summary: { count, min, max, sum, squares } };
+};
+
+it("[S11] [S12] the hours of zones and fleet are those of their devices' readings, and the day is to be exported", async () => {
+  await store("hours", "d1", "north", {
+    a: [
+      [T0, 1],
+      [T0 + 1_000, 2],
+    ],
+    b: [[T0, 9]],
+  });
+  await store("hours", "d2", "north", { a: [[T0 + 5, 4]] });
+  await store("hours", "d3", "south", { a: [[T0 + 7, -8]] });
+  expect((await marksOf("hours")).map(({ zone }) => zone)).toEqual(["north", "south"]);
+  expect(await compute()).toBe("");
+  expect(await marksOf("hours")).toEqual([]);
+  const north = (await hourOf("hours", "north"))!;
+  expect(north).toMatchObject({ devices: 2, readings: 4 });
+  expect(north.metrics.get("a")).toMatchObject(figures(2, [1, 2, 4]));
+  expect(north.metrics.get("b")).toMatchObject(figures(1, [9]));
+  const fleet = (await hourOf("hours", FLEET))!;
+  expect(fleet).toMatchObject({ devices: 3, readings: 5 });
+  expect(fleet.metrics.get("a")).toMatchObject(figures(3, [1, 2, 4, -8]));
+  const day = await env.WARM_0.prepare(
+    "SELECT date, dirty, revision FROM archive_day WHERE tenant = 'hours'",
+  ).all();
+  expect(day.results).toEqual([{ date: "2026-11-22", dirty: 1, revision: 0 }]);
+});
+
+it("[S11] a late reading and a correction change the hour, and nothing is ever added twice", async () => {
+  await store("late", "d1", "z", {
+    a: [
+      [T0, 1],
+      [T0 + 9, 3],
+    ],
+  });
+  await store("late", "d2", "z", { a: [[T0, 10]] });
+  await compute();
+  const second: Points = [
+    [T0, 1],
+    [T0 + 5, 7],
+    [T0 + 9, 2],
+  ];
+  await store("late", "d1", "z", { a: second }, { revision: 2 });
+  await compute();
+  await compute();
+  for (const zone of ["z", FLEET]) {
+    expect((await hourOf("late", zone))!.metrics.get("a")).toMatchObject(figures(2, [1, 7, 2, 10]));
+  }
+});
+
+it("[S11] a device counts once in an hour however many blocks it has there, and in every hour a long block spans", async () => {
+  await store("parts", "d1", "z", { a: [[T0, 1]] });
+  await store("parts", "d1", "z", { a: [[T0 + 900_000, 2]] }, { startMs: T0 + 900_000 });
+  await store(
+    "parts",
+    "d2",
+    "z",
+    {
+      a: [
+        [T0 + 2, 5],
+        [T0 + HOUR_MS + 2, 6],
+      ],
+    },
+    { lengthMs: 2 * HOUR_MS },
+  );
+  await compute();
+  expect(await hourOf("parts", "z")).toMatchObject({ devices: 2, readings: 3 });
+  expect((await hourOf("parts", "z", T0 + HOUR_MS))!.metrics.get("a")).toMatchObject(figures(1, [6]));
+});
+
+it("[S11] a device that moved leaves its old hours where they were, and a correction of them goes there", async () => {
+  await store("moved", "d1", "old", { a: [[T0, 1]] });
+  await store("moved", "d1", "new", { a: [[T0 + HOUR_MS, 2]] }, { startMs: T0 + HOUR_MS });
+  await store("moved", "d1", "new", { a: [[T0, 7]] }, { revision: 2 });
+  await compute();
+  expect((await hourOf("moved", "old"))!.metrics.get("a")).toMatchObject(figures(1, [7]));
+  expect(await hourOf("moved", "new")).toBeUndefined();
+  expect((await hourOf("moved", "new", T0 + HOUR_MS))!.metrics.get("a")).toMatchObject(figures(1, [2]));
+});
+
+it("[S11] a block stored while the hour is computed keeps the mark, and the next turn has it", async () => {
+  await store("raced", "d1", "z", { a: [[T0, 1]] });
+  const batch = async (statements: D1PreparedStatement[]) => {
+    await store("raced", "d2", "z", { a: [[T0, 2]] });
+    return await env.WARM_0.batch(statements);
+  };
+  const prepare = env.WARM_0.prepare.bind(env.WARM_0);
+  await compute({ prepare, batch } as unknown as D1Database);
+  expect(await hourOf("raced", "z")).toBeUndefined();
+  expect(await marksOf("raced")).toEqual([{ zone: "z", hour_ms: T0, taken_by: 0 }]);
+  await compute();
+  expect((await hourOf("raced", "z"))!.metrics.get("a")).toMatchObject(figures(2, [1, 2]));
+});
+
+it("[S11] two that compute the same hour at once: the hour is right and no mark is left behind", async () => {
+  await store("both", "d1", "z", { a: [[T0, 1]] });
+  await Promise.all([compute(), compute(), compute()]);
+  await store("both", "d2", "z", { a: [[T0, 2]] });
+  await Promise.all([compute(), compute()]);
+  await compute();
+  expect(await marksOf("both")).toEqual([]);
+  expect((await hourOf("both", FLEET))!.metrics.get("a")).toMatchObject(figures(2, [1, 2]));
+});
+
+it("[S11] an hour whose rollups are gone is no longer there", async () => {
+  await store("gone", "d1", "z", { a: [[T0, 1]] });
+  await compute();
+  await env.WARM_0.batch([
+    env.WARM_0.prepare("DELETE FROM rollup WHERE tenant = 'gone'"),
+    env.WARM_0.prepare(
+      "INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by) VALUES ('gone', 'z', ?, 0)",
+    ).bind(T0),
+  ]);
+  await compute();
+  expect([await hourOf("gone", "z"), await hourOf("gone", FLEET)]).toEqual([undefined, undefined]);
+});
+
+it("[S11] a turn that runs out of time says so, and the next goes on", async () => {
+  await store("slow", "d1", "z", { a: [[T0, 1]] });
+  expect(await compute(env.WARM_0, 0)).toBe("more");
+  expect(await hourOf("slow", "z")).toBeUndefined();
+  expect(await compute()).toBe("");
+  expect(await hourOf("slow", "z")).toMatchObject({ devices: 1 });
+});
