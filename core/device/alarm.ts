@@ -43,3 +43,12 @@ export function planAlarm(
     hasSealed && alarmAt < due && alarmAt >= nowMs && alarmAt - nowMs <= timing.sealFallbackMs;
   return firesInVain ? due : undefined;
 }
+
+/** Whether a block waits to be sealed, or to be sent again, although its time has come. */
+export const isOverdue = (state: DeviceState, nowMs: number, timing: SealTiming) =>
+  state.open.some((open) => sealDueAt(open, state.device, timing) <= nowMs) ||
+  state.outbox.some(({ resendAt }) => resendAt <= nowMs - state.clockOffsetMs);
+
+/** Whether the alarm that the object needs is not set (null), or is past and did not fire. `setFor`: by the wall clock. */
+export const isAlarmLost = (state: DeviceState, setFor: number | null, nowMs: number, timing: AlarmTiming) =>
+  nextAlarmAt(state, timing) !== null && (setFor === null || setFor < nowMs - state.clockOffsetMs);

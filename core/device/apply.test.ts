@@ -6,7 +6,7 @@ import { readHot } from "./hot.ts";
 const now = START_MS + HOUR_MS / 2;
 const reading = (at: number, value: number, metric = "m") => ({ at, metrics: { [metric]: value } });
 const valuesOf = ({ state, ring }: FakeDevice, metric = "m") => {
-  const { at, value } = readHot(state, ring, metric, 0, Number.MAX_SAFE_INTEGER);
+  const { at, value } = readHot(state, ring, metric, 0, Number.MAX_SAFE_INTEGER, now);
   return [...at].map((instant, i) => [instant, value[i]]);
 };
 const [STORED, DUPLICATE, CORRECTED, LATE, REFUSED] = [0, 1, 2, 3, 5];

@@ -14,7 +14,7 @@ function sealAtOnce(reports: PackedReports) {
   const { state } = new FakeDevice();
   const ring = new MapRing();
   const { counts } = applyReports(state, reports, ring);
-  const sealed = sealBlocks(state, now, ring, TIMING, true);
+  const sealed = sealBlocks(state, now, ring, TIMING, () => true);
   for (const row of sealed) ring.rows.set(row.slot, row);
   return { state, ring, counts, sealed };
 }
@@ -39,7 +39,7 @@ describe("a block grown too large", { timeout: 60_000 }, () => {
     expect(Math.max(...sealed.map(({ block }) => block.length))).toBeLessThanOrEqual(BLOCK_BYTES_MAX);
     expectTiling(sealed);
     for (const [n, name] of names.entries()) {
-      const { at, value } = readHot(state, ring, name, START_MS, START_MS + HOUR_MS);
+      const { at, value } = readHot(state, ring, name, START_MS, START_MS + HOUR_MS, now);
       expect([...at]).toEqual(reports.map((report) => report.at));
       expect([...value]).toEqual(values.filter((_, i) => i % 4 === n));
     }
@@ -59,7 +59,7 @@ describe("a block grown too large", { timeout: 60_000 }, () => {
     );
     expect(sizes.reduce((sum, size) => sum + size)).toBe(1_010_000);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(BLOCK_READINGS_MAX);
-    expect(readHot(state, ring, "m999", START_MS, START_MS + HOUR_MS).at).toHaveLength(1_010);
+    expect(readHot(state, ring, "m999", START_MS, START_MS + HOUR_MS, now).at).toHaveLength(1_010);
   });
 
   it("[D9] a single instant cannot be halved: 1,000 metrics of it are one block, and fit a message", () => {
@@ -71,7 +71,7 @@ describe("a block grown too large", { timeout: 60_000 }, () => {
     expect(sealed).toHaveLength(1);
     expect(sealed[0]!.block.length).toBeGreaterThan(BLOCK_BYTES_MAX);
     expect(sealed[0]!.block.length).toBeLessThan(120_000);
-    const [first] = readHot(state, ring, Object.keys(metrics)[0]!, START_MS, START_MS + HOUR_MS).value;
+    const [first] = readHot(state, ring, Object.keys(metrics)[0]!, START_MS, START_MS + HOUR_MS, now).value;
     expect(first).toBe(values[0]);
   });
 

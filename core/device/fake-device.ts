@@ -71,7 +71,7 @@ export class FakeDevice {
     const group = packed(now, reports);
     noteLatest(state, group);
     const verdicts = applyReports(state, group, ring);
-    const sealed = sealBlocks(state, now, ring, this.#timing, sealAll);
+    const sealed = sealBlocks(state, now, ring, this.#timing, () => sealAll);
     const overdue = takeOverdue(state, now - state.clockOffsetMs, this.#timing).filter(({ slot }) =>
       sealed.every((s) => s.slot !== slot),
     );

@@ -22,7 +22,7 @@ function deviceWithHours() {
   return device;
 }
 const read = ({ state, ring }: FakeDevice, fromMs: number, toMs: number, metric = "m") =>
-  readHot(state, ring, metric, fromMs, toMs);
+  readHot(state, ring, metric, fromMs, toMs, now);
 
 describe("readings from the device", () => {
   it("[Q2] come ascending from sealed, open again and open blocks, each reading once", () => {

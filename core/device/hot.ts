@@ -2,17 +2,30 @@
 import { READINGS_PER_QUERY_MAX } from "../../schemas/limits.ts";
 import type { HotReadings } from "../../schemas/message.ts";
 import { OpenBlock } from "./open-block.ts";
+import { retainedFromMs } from "./retain.ts";
 import type { Ring } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
 
-/** Readings of `metric` in `[fromMs, toMs)`, ascending: from the open blocks, and from ring slots not open again. */
+/**
+ * Readings of `metric` in `[fromMs, toMs)`, ascending: from the open blocks, and from ring slots not open again. What is
+ * older than the device keeps is the archive's, also while its rows are still here, as soon as the archive has it.
+ */
 export function readHot(
   state: DeviceState,
   ring: Ring,
   metric: string,
   fromMs: number,
   toMs: number,
+  nowMs: number,
 ): HotReadings {
+  const unsettledFromMs = Math.min(
+    Number.MAX_SAFE_INTEGER,
+    ...[...state.outbox, ...state.open.map(({ mark }) => mark)].map(({ startMs }) => startMs),
+  );
+  const keptFromMs = Math.min(retainedFromMs(state, nowMs), unsettledFromMs);
+  const isOlderHeld = ring.entries().some(({ startMs }) => startMs < keptFromMs);
+  const hotFromMs = Math.max(state.evictedThroughMs, isOlderHeld ? keptFromMs : 0);
+  const heldFromMs = Math.max(fromMs, hotFromMs);
   const openSlots = new Set(state.open.map(({ mark }) => mark.slot));
   const sealed = ring
     .entries()
@@ -28,16 +41,15 @@ export function readHot(
     endMs: block.mark.endMs,
     block: () => block,
   }));
-  const touched = [...sealed, ...open].filter(({ startMs, endMs }) => startMs < toMs && endMs > fromMs);
+  const touched = [...sealed, ...open].filter(({ startMs, endMs }) => startMs < toMs && endMs > heldFromMs);
   const parts: { at: number[]; value: number[] }[] = [];
   let count = 0;
   for (const { block } of touched.sort((a, b) => a.startMs - b.startMs)) {
     if (count > READINGS_PER_QUERY_MAX) break;
-    const part = block().readings(metric, fromMs, toMs);
+    const part = block().readings(metric, heldFromMs, toMs);
     parts.push(part);
     count += part.at.length;
   }
-  const pending = state.outbox.map(({ startMs }) => startMs);
   const at = new Float64Array(count);
   const value = new Float64Array(count);
   let offset = 0;
@@ -47,8 +59,8 @@ export function readHot(
     offset += part.at.length;
   }
   return {
-    hotFromMs: state.evictedThroughMs,
-    unsettledFromMs: Math.min(Number.MAX_SAFE_INTEGER, ...pending, ...open.map(({ startMs }) => startMs)),
+    hotFromMs,
+    unsettledFromMs,
     complete: count <= READINGS_PER_QUERY_MAX,
     at,
     value,

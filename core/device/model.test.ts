@@ -95,23 +95,23 @@ class Run {
   readonly model = new Model();
   readonly #storage = new Map<number, SealedBlock>();
   readonly #queue: SealedBlock[] = [];
-  #now = START_MS + 3 * HOUR_MS;
+  now = START_MS + 3 * HOUR_MS;
 
   do(step: Step): void {
-    if (step.type === "pass") this.#now += step.ms;
+    if (step.type === "pass") this.now += step.ms;
     else if (step.type === "evict") this.device.evict();
     else if (step.type === "deliver") this.#deliver(step.pick, step.confirmed);
     else if (step.type === "report") this.#commit(step.reports, step.sealAll);
     else if (step.type === "flood") this.#commit(flood(step.hour, step.seed), false);
     else {
-      this.#now = Math.max(this.#now, nextAlarmAt(this.device.state, TIMING) ?? 0);
+      this.now = Math.max(this.now, nextAlarmAt(this.device.state, TIMING) ?? 0);
       this.#commit([], false);
     }
   }
 
   #commit(reports: readonly Sent[], sealAll: boolean): void {
-    const expected = this.model.take(this.#now, reports);
-    const { counts, sealed, resent } = this.device.commit(this.#now, reports, sealAll);
+    const expected = this.model.take(this.now, reports);
+    const { counts, sealed, resent } = this.device.commit(this.now, reports, sealAll);
     expect(counts).toEqual(expected);
     const again = [...this.device.ring.rows.values()].filter(({ startMs }) => resent.includes(startMs));
     this.#queue.push(...sealed, ...again);
@@ -136,7 +136,7 @@ class Run {
     for (const open of state.open) {
       expect(open.mark.dirty).toBe(true);
       expect(open.bytes().length).toBeLessThanOrEqual(BLOCK_BYTES_MAX);
-      expect(open.touched === state.commits || sealDueAt(open, state.device, TIMING) > this.#now).toBe(true);
+      expect(open.touched === state.commits || sealDueAt(open, state.device, TIMING) > this.now).toBe(true);
     }
     const pending = state.open.length + state.outbox.length > 0;
     expect(nextAlarmAt(state, TIMING) !== null).toBe(pending);
@@ -214,7 +214,7 @@ it("[D2] [D3] [D8] [D9] [D10] [D11] [D13] [D14] [D15] [D18] [W4] a device holds 
       expectSame(readingsOf(blocks), model.readings);
       expect(device.state.latest).toEqual(model.latest);
       for (const metric of METRICS) {
-        const { at, value } = readHot(device.state, device.ring, metric, fromMs, toMs);
+        const { at, value } = readHot(device.state, device.ring, metric, fromMs, toMs, run.now);
         expect([...at].map((instant, i) => [instant, value[i]])).toEqual(model.of(metric, fromMs, toMs));
       }
       const stored = run.settle();

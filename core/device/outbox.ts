@@ -1,5 +1,7 @@
 // What has left for storage and was not confirmed: what is sent again, and when the object must wake for it.
 import type { BlockReceipt } from "../../schemas/message.ts";
+import { isGivenUp } from "./retain.ts";
+import type { Ring, RingEntry } from "./ring.ts";
 import type { SealTiming } from "./seal.ts";
 import type { DeviceState, Pending } from "./state.ts";
 
@@ -7,6 +9,35 @@ import type { DeviceState, Pending } from "./state.ts";
 const RESEND_MS_MAX = 6 * 3_600_000;
 /** How many blocks one commit or alarm sends again, oldest first: a queue that was away is not flooded when it is back. */
 export const RESEND_AT_ONCE = 20;
+
+/** Notes that a block leaves for storage at `wallMs`: pending, at this revision and no other, until it is confirmed. */
+export function notePending(state: DeviceState, block: RingEntry, wallMs: number, timing: SealTiming): void {
+  const { startMs, slot, revision } = block;
+  const pending: Pending = { startMs, slot, revision, resendAt: wallMs + timing.resendMs, attempts: 1 };
+  state.outbox = [...state.outbox.filter((other) => other.slot !== slot), pending];
+}
+
+/**
+ * Takes the oldest sealed blocks of `[fromMs, toMs)` that begin after `afterMs`, confirmed or not, and notes them as sent
+ * at `wallMs`. `nextMs`: where the next page begins; null: that was all.
+ */
+export function takeAgain(
+  state: DeviceState,
+  ring: Ring,
+  span: { fromMs: number; toMs: number; afterMs: number },
+  wallMs: number,
+  timing: SealTiming,
+): { page: RingEntry[]; nextMs: number | null } {
+  const { fromMs, toMs, afterMs } = span;
+  const found = ring
+    .entries()
+    .filter((entry) => entry.startMs < toMs && entry.endMs > fromMs && entry.startMs > afterMs)
+    .filter((entry) => !isGivenUp(state, entry))
+    .sort((a, b) => a.startMs - b.startMs);
+  const page = found.slice(0, RESEND_AT_ONCE);
+  for (const entry of page) notePending(state, entry, wallMs, timing);
+  return { page, nextMs: found.length > page.length ? page.at(-1)!.startMs : null };
+}
 
 /** Takes the pending blocks whose time has come, oldest first, and notes them as sent again at `wallMs`. */
 export function takeOverdue(state: DeviceState, wallMs: number, timing: SealTiming): Pending[] {
@@ -21,10 +52,14 @@ export function takeOverdue(state: DeviceState, wallMs: number, timing: SealTimi
   return overdue;
 }
 
-/** Notes that storage has these revisions; a block sealed again meanwhile stays pending. Gives what it took off. */
+/**
+ * Notes that storage has these revisions; a block sealed again meanwhile stays pending, and what an earlier life of the
+ * device sent confirms nothing. Gives what it took off.
+ */
 export function confirm(state: DeviceState, stored: readonly BlockReceipt[]): Pending[] {
+  const own = stored.filter(({ generation }) => (generation ?? 0) === state.generation);
   const isStored = ({ startMs, revision }: Pending) =>
-    stored.some((receipt) => receipt.startMs === startMs && receipt.revision >= revision);
+    own.some((receipt) => receipt.startMs === startMs && receipt.revision >= revision);
   const taken = state.outbox.filter(isStored);
   state.outbox = state.outbox.filter((pending) => !isStored(pending));
   return taken;

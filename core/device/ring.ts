@@ -26,14 +26,16 @@ export const entryAt = (ring: Ring, at: number) =>
   ring.entries().find((entry) => entry.startMs <= at && at < entry.endMs);
 
 /**
- * The slot a newly sealed block takes, and the entry it overwrites, if any: the oldest, when that is past the horizon
- * and the ring is large. A slot in `inUse` (unconfirmed, or open again) is never given up, nor is one newer than it: what
+ * The slot a newly sealed block takes, and the entry given up for it, if any. First come the slots that are free since
+ * their blocks, which end at or before `givenUpMs`, were given up; then the oldest, when that is past the horizon and the
+ * ring is large. A slot in `inUse` (unconfirmed, or open again) is never given up, nor is one newer than it: what
  * the ring holds begins at one instant, and everything after that is in it.
  */
 export function chooseSlot(
   entries: readonly RingEntry[],
   evictableMs: number,
   inUse: ReadonlySet<number>,
+  givenUpMs = 0,
 ): { slot: number; evicted: RingEntry | undefined } {
   let next = 0;
   let bytes = 0;
@@ -43,6 +45,8 @@ export function chooseSlot(
     bytes += entry.bytes;
     if (oldest === undefined || entry.endMs < oldest.endMs) oldest = entry;
   }
+  if (oldest !== undefined && oldest.endMs <= givenUpMs && !inUse.has(oldest.slot))
+    return { slot: oldest.slot, evicted: undefined };
   const large = bytes > RING_KEEP_BYTES || entries.length >= RING_KEEP_SLOTS;
   if (oldest !== undefined && large && oldest.endMs <= evictableMs && !inUse.has(oldest.slot)) {
     return { slot: oldest.slot, evicted: oldest };

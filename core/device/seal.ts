@@ -1,8 +1,9 @@
 // Open blocks → sealed ones: which, when, and into which slots of the ring.
 import { ALLOWED_LATENESS_MS, alignDown, BUCKET_MS } from "../window/align.ts";
 import { OpenBlock } from "./open-block.ts";
+import { notePending } from "./outbox.ts";
 import { chooseSlot, type Ring, type RingEntry } from "./ring.ts";
-import type { DeviceState, Pending } from "./state.ts";
+import type { DeviceState } from "./state.ts";
 
 /** Largest block, encoded: it fits one queue message (128 KB) and, with the rollup's row, one 64 KB operation. */
 export const BLOCK_BYTES_MAX = 32 * 1024;
@@ -47,7 +48,7 @@ export function sealDueAt(open: OpenBlock, device: string, timing: SealTiming): 
 
 /**
  * Takes out of the open set what this commit should seal, and gives the ring rows to write; their Pending entries join
- * the outbox. Sealed are: blocks that are due and that this commit did not touch (`all`: every block), the earlier parts
+ * the outbox. Sealed are: blocks that are due and that this commit did not touch, those that `must` be, the earlier parts
  * of a block grown too large, and the least recently touched while the open set is too large.
  */
 export function sealBlocks(
@@ -55,14 +56,14 @@ export function sealBlocks(
   nowMs: number,
   ring: Ring,
   timing: SealTiming,
-  all = false,
+  must: (open: OpenBlock) => boolean = () => false,
 ): SealedBlock[] {
   const leaving: OpenBlock[] = [];
   const touch = state.commits + 1;
   let staying: OpenBlock[] = [];
   for (const open of state.open) {
     if (!open.mark.dirty) continue; // opened for duplicates only: the ring has it all
-    const due = all || (open.touched !== touch && sealDueAt(open, state.device, timing) <= nowMs);
+    const due = must(open) || (open.touched !== touch && sealDueAt(open, state.device, timing) <= nowMs);
     const parts = split(open);
     leaving.push(...(due ? parts : parts.slice(0, -1)));
     if (!due) staying.push(parts.at(-1)!);
@@ -104,21 +105,14 @@ function intoRing(
     const block = open.bytes();
     const { slot, evicted } =
       open.mark.slot === null
-        ? chooseSlot(entries, evictableMs, inUse)
+        ? chooseSlot(entries, evictableMs, inUse, state.evictedThroughMs)
         : { slot: open.mark.slot, evicted: undefined };
     if (evicted !== undefined) state.evictedThroughMs = Math.max(state.evictedThroughMs, evicted.endMs);
     const entry: RingEntry = { slot, startMs, endMs, revision, bytes: block.length };
     entries = [...entries.filter((other) => other.slot !== slot), entry];
     inUse.add(slot);
     state.sealedThroughMs = Math.max(state.sealedThroughMs, endMs);
-    const pending: Pending = {
-      startMs,
-      slot,
-      revision,
-      resendAt: nowMs - state.clockOffsetMs + timing.resendMs,
-      attempts: 1,
-    };
-    state.outbox = [...state.outbox.filter((other) => other.slot !== slot), pending];
+    notePending(state, entry, nowMs - state.clockOffsetMs, timing);
     return { ...entry, block };
   });
 }

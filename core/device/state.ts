@@ -27,7 +27,10 @@ interface StateHeader {
   newestAt: number;
   /** End of the newest span ever sealed: a bucket at or after it is in no ring slot. */
   sealedThroughMs: number;
-  /** End of the newest span the ring gave up: nothing before it can be told from a duplicate, so it is refused. */
+  /**
+   * End of the newest span given up or handed over: nothing before it can be told from a duplicate, so it is refused.
+   * A ring slot that ends at or before it is free.
+   */
   evictedThroughMs: number;
   lastReceivedAt: number | null;
   firstReceivedAt: number | null;
@@ -39,6 +42,8 @@ interface StateHeader {
   alarmAt: number | null;
   /** The same instant by the wall clock. */
   alarmWallAt?: number;
+  /** Which life of the device: rises when it is deleted, and then nothing else is left. */
+  generation: number;
   /** What the receipt clock differs from the wall clock; 0 unless a local run sets the time. */
   clockOffsetMs: number;
   /** The registry knows the device, and this zone's object counts it a member. */
@@ -53,7 +58,10 @@ export interface DeviceState extends StateHeader {
   latest: Map<string, LatestReading>;
 }
 
-interface PersistedHeader extends StateHeader {
+/** What came to the header later may be missing. */
+type Later = "generation";
+
+interface PersistedHeader extends Omit<StateHeader, Later>, Partial<Pick<StateHeader, Later>> {
   latest: Record<string, [at: number, value: number, receivedAt: number]>;
   open: (BlockMark & { bytes: number; touched?: number })[];
 }
@@ -81,6 +89,7 @@ export function newState(
     commits: 0,
     outbox: [],
     alarmAt: null,
+    generation: 0,
     clockOffsetMs: 0,
     registered: false,
     joinedZone: null,
@@ -137,5 +146,5 @@ export function decodeState(row: Uint8Array): DeviceState {
       { at, value, receivedAt },
     ]),
   );
-  return { ...header, open, latest };
+  return { ...header, generation: header.generation ?? 0, open, latest };
 }

@@ -18,6 +18,8 @@ export class DeviceLive {
   #changed = new Set<string>();
   #pushedAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What is on its way to a zone: a device leaves only after it, or it would be back. */
+  readonly #underWay = new Set<Promise<number>>();
 
   constructor(ctx: DurableObjectState, env: AggregateEnv) {
     this.#ctx = ctx;
@@ -51,7 +53,9 @@ export class DeviceLive {
   /** The socket came or went: the zone keeps who is connected, and shows it to whoever watches. */
   async presence(state: DeviceState, connected: boolean): Promise<void> {
     if (state.joinedZone === null) return;
-    state.watchedUntil = await this.#zone(state, state.joinedZone).presence(state.device, connected);
+    state.watchedUntil = await this.#sent(
+      this.#zone(state, state.joinedZone).presence(state.device, connected),
+    );
     if (state.watchedUntil > 0) await this.#push(state, connected);
   }
 
@@ -67,12 +71,32 @@ export class DeviceLive {
     await this.#push(state, connected);
   }
 
+  /** Makes the device a member of no zone. @throws when its zone is away; it is its member still. */
+  async leave(state: DeviceState): Promise<void> {
+    const zone = state.joinedZone ?? state.profile.zone;
+    const { watchedUntil } = state;
+    state.joinedZone = null;
+    state.watchedUntil = 0;
+    try {
+      await Promise.allSettled(this.#underWay);
+      await this.#zone(state, zone).leave(state.device);
+    } catch (error) {
+      state.joinedZone = zone;
+      state.watchedUntil = watchedUntil;
+      throw error;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#changed.clear();
+  }
+
   glance(state: DeviceState, connected: boolean): DeviceGlance {
     const { device, profile, lastReceivedAt, latest } = state;
     return { device, ...profile, connected, lastReceivedAt, metrics: Object.fromEntries(latest) };
   }
 
   async #push(state: DeviceState, connected: boolean): Promise<void> {
+    if (state.joinedZone === null) return;
     const metrics: Record<string, LatestReading> = {};
     for (const metric of this.#changed) {
       const reading = state.latest.get(metric);
@@ -81,12 +105,20 @@ export class DeviceLive {
     this.#changed.clear();
     this.#pushedAt = wallMs();
     const { device, lastReceivedAt } = state;
-    const zone = this.#zone(state, state.joinedZone ?? state.profile.zone);
+    const zone = this.#zone(state, state.joinedZone);
     try {
-      const untilMs = await zone.push({ device, connected, lastReceivedAt, metrics });
-      state.watchedUntil = untilMs;
+      state.watchedUntil = await this.#sent(zone.push({ device, connected, lastReceivedAt, metrics }));
     } catch (error) {
       console.warn("live update not delivered", { tenant: state.tenant, device, error: String(error) });
+    }
+  }
+
+  async #sent(call: Promise<number>): Promise<number> {
+    this.#underWay.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#underWay.delete(call);
     }
   }
 

@@ -1,11 +1,13 @@
 // One device: takes its reports, keeps its open blocks, ring and outbox, and wires what `core/device` decides.
 import { DurableObject } from "cloudflare:workers";
 import { decodeFrame } from "../../core/decode/device-frame.ts";
-import { planAlarm } from "../../core/device/alarm.ts";
+import { isAlarmLost, isOverdue, planAlarm } from "../../core/device/alarm.ts";
 import { applyReports } from "../../core/device/apply.ts";
 import { readHot } from "../../core/device/hot.ts";
 import { noteLatest } from "../../core/device/latest.ts";
-import { confirm, needsCommit, takeOverdue } from "../../core/device/outbox.ts";
+import type { OpenBlock } from "../../core/device/open-block.ts";
+import { confirm, needsCommit, takeAgain, takeOverdue } from "../../core/device/outbox.ts";
+import { beginsBefore, giveUpExpired, handOver } from "../../core/device/retain.ts";
 import { type SealedBlock, sealBlocks } from "../../core/device/seal.ts";
 import { type DeviceState, decodeState, encodeState, newState } from "../../core/device/state.ts";
 import { ReportPacker } from "../../core/report/pack.ts";
@@ -23,16 +25,23 @@ import { defaultSettings } from "../../schemas/tenant.ts";
 import { nowMs, said, wallMs } from "../clock.ts";
 import { readSettings } from "../tenant.ts";
 import { switchProtocols } from "../upgrade.ts";
+import { DeviceAnnouncer, isNews } from "./device-announce.ts";
 import { DeviceLive } from "./device-live.ts";
 import { DeviceSockets } from "./device-sockets.ts";
 import { DeviceStore } from "./device-store.ts";
 import { type AggregateEnv, timingOf } from "./env.ts";
-import { register } from "./register.ts";
 import { sendBlocks } from "./send-blocks.ts";
 
 /** How old the copy of the tenant's settings may get before a commit asks for them again. */
 const SETTINGS_AGE_MS_MAX = 3_600_000;
 const SETTINGS_RETRY_MS = 60_000;
+
+/** What a commit does beside taking reports in. */
+interface Upkeep {
+  mustSeal?: (open: OpenBlock) => boolean;
+  /** Ring slots to delete, unless a block sealed with the commit takes them. */
+  deleted?: readonly number[];
+}
 
 interface Waiting {
   reports: PackedReports;
@@ -45,13 +54,13 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   readonly #store: DeviceStore;
   readonly #sockets: DeviceSockets;
   readonly #live: DeviceLive;
+  readonly #announcer: DeviceAnnouncer;
   readonly #timing: ReturnType<typeof timingOf>;
   #state: DeviceState | undefined;
   #waiting: Waiting[] = [];
   #committing = false;
   /** The last sending of blocks to the queue; never fails. */
   #sending: Promise<void> = Promise.resolve();
-  #announcing = false;
   /** The question for the tenant's settings, while it is under way: first reports that come together ask once. */
   #asking: Promise<void> | undefined;
 
@@ -60,6 +69,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     this.#store = new DeviceStore(ctx.storage);
     this.#sockets = new DeviceSockets(ctx);
     this.#live = new DeviceLive(ctx, env);
+    this.#announcer = new DeviceAnnouncer(env.CONTROL, this.#store, this.#live, {
+      isCurrent: (state) => this.#state === state,
+      isConnected: () => this.#sockets.count() > 0,
+    });
     this.#timing = timingOf(env);
   }
 
@@ -100,7 +113,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   }
 
   /** Load is done; decide → save → act. Exactly one row, and one more for each block sealed with it. */
-  #commit(group: readonly Waiting[], now: number, sealAll = false): Verdicts[] {
+  #commit(group: readonly Waiting[], now: number, upkeep: Upkeep = {}): Verdicts[] {
     const state = this.#load();
     state.clockOffsetMs = this.env.CLOCK === "settable" ? now - wallMs() : 0;
     try {
@@ -112,13 +125,13 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
         this.#live.note(state, noteLatest(state, reports), this.#sockets.count() > 0);
         return applyReports(state, reports, this.#store);
       });
-      const sealed = sealBlocks(state, now, this.#store, this.#timing, sealAll);
+      const sealed = sealBlocks(state, now, this.#store, this.#timing, upkeep.mustSeal);
       const overdue = takeOverdue(state, wallMs(), this.#timing).filter(({ slot }) =>
         sealed.every((s) => s.slot !== slot),
       );
       state.commits += 1;
       this.#setAlarm(state, planAlarm(state, now, this.#timing, sealed.length > 0));
-      this.#store.save(encodeState(state), sealed);
+      this.#store.save(encodeState(state), sealed, upkeep.deleted);
       for (const [index, socket] of holding.entries()) socket.settle(held[index]!);
       for (const socket of sockets) socket.forgetConfirmed();
       const outgoing = [...sealed, ...this.#store.readSealed(overdue)];
@@ -126,7 +139,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
         this.#sending = this.#send(state, outgoing);
         this.ctx.waitUntil(this.#sending);
       }
-      if (isNews(state)) this.ctx.waitUntil(this.#announce(state));
+      if (isNews(state)) this.ctx.waitUntil(this.#announcer.announce(state));
       return verdicts;
     } catch (error) {
       this.#state = undefined; // half applied: the next event loads what is durable
@@ -148,9 +161,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   }
 
   override async alarm(): Promise<void> {
-    const state = this.#load();
+    const state = this.#loadKnown();
+    if (state === undefined) return; // deleted meanwhile
     state.alarmAt = null;
-    this.#commit([], wallMs() + state.clockOffsetMs);
+    this.#commit([], receiptMs(state));
   }
 
   // ---- reports over a socket -------------------------------------------------------------------------------------
@@ -176,7 +190,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     );
     if (frame.type === "invalid") return socket.send(frame.problem);
     if (frame.type === "flush") {
-      if (socket.isHolding) this.#commit([], wallMs() + state.clockOffsetMs);
+      if (socket.isHolding) this.#commit([], receiptMs(state));
       return;
     }
     const { seq, receivedAt, problems } = frame;
@@ -201,7 +215,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   override async webSocketClose(ws: WebSocket): Promise<void> {
     const socket = this.#sockets.of(ws); // known from here on: the platform does not list a closing socket
     const state = this.#load();
-    if (socket.isHolding) this.#commit([], wallMs() + state.clockOffsetMs);
+    if (socket.isHolding) this.#commit([], receiptMs(state));
     this.#sockets.forget(ws);
     ws.close();
     await this.#live.presence(state, this.#sockets.count(ws) > 0);
@@ -228,13 +242,13 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
 
   async readings(metric: string, fromMs: number, toMs: number): Promise<HotReadings | null> {
     const state = this.#loadKnown();
-    return state === undefined ? null : readHot(state, this.#store, metric, fromMs, toMs);
+    return state === undefined ? null : readHot(state, this.#store, metric, fromMs, toMs, receiptMs(state));
   }
 
   async setProfile(profile: ObjectProfile): Promise<void> {
     const state = await this.#prepare();
     state.profile = profile;
-    this.#commit([], wallMs() + state.clockOffsetMs);
+    this.#commit([], receiptMs(state));
   }
 
   async seal(): Promise<{ sealed: number; pending: number }> {
@@ -242,7 +256,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     if (state === undefined) return { sealed: 0, pending: 0 };
     const sealed = state.open.length;
     for (const pending of state.outbox) pending.resendAt = 0;
-    this.#commit([], wallMs() + state.clockOffsetMs, true);
+    this.#commit([], receiptMs(state), { mustSeal: () => true });
     await this.#sending;
     return { sealed, pending: state.outbox.length };
   }
@@ -254,23 +268,85 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const taken = confirm(state, stored);
     if (taken.length === 0) return;
     const noted = this.#sockets.all()[0]?.noteConfirmed(stored) ?? false;
-    if (!noted && needsCommit(state, taken)) this.#commit([], wallMs() + state.clockOffsetMs);
+    if (!noted && needsCommit(state, taken)) this.#commit([], receiptMs(state));
   }
 
   async watch(untilMs: number): Promise<DeviceGlance | null> {
     const state = this.#loadKnown();
     if (state === undefined) return null;
-    if (this.#live.lease(state, untilMs)) this.#commit([], wallMs() + state.clockOffsetMs);
+    if (this.#live.lease(state, untilMs)) this.#commit([], receiptMs(state));
     return this.#live.glance(state, this.#sockets.count() > 0);
+  }
+
+  // ---- upkeep ----------------------------------------------------------------------------------------------------
+
+  async sweep(): Promise<boolean> {
+    const alarmFor = await this.ctx.storage.getAlarm();
+    const state = this.#loadKnown();
+    if (state === undefined) return false;
+    const now = receiptMs(state);
+    const isLost = isAlarmLost(state, alarmFor, now, this.#timing);
+    if (isLost) state.alarmAt = null;
+    const { evictedThroughMs } = state;
+    const deleted = giveUpExpired(state, this.#store, now);
+    const isExpired = deleted.length > 0 || state.evictedThroughMs > evictedThroughMs;
+    if (!isLost && !isExpired && !isOverdue(state, now, this.#timing)) return false;
+    this.#commit([], now, { deleted });
+    await this.#sending;
+    return true;
+  }
+
+  async resend(
+    fromMs: number,
+    toMs: number,
+    afterMs: number,
+  ): Promise<{ sent: number; nextMs: number | null }> {
+    const state = this.#loadKnown();
+    if (state === undefined) return { sent: 0, nextMs: null };
+    const overlaps = ({ mark }: OpenBlock) =>
+      mark.startMs < toMs && mark.endMs > fromMs && mark.startMs > afterMs;
+    if (state.open.some(overlaps)) this.#commit([], receiptMs(state), { mustSeal: overlaps });
+    const span = { fromMs, toMs, afterMs };
+    const { page, nextMs } = takeAgain(state, this.#store, span, wallMs(), this.#timing);
+    if (page.length > 0) this.#store.save(encodeState(state));
+    await this.#send(state, this.#store.readSealed(page));
+    return { sent: page.length, nextMs };
+  }
+
+  async handOver(beforeMs: number): Promise<{ pending: number }> {
+    const state = await this.#prepare();
+    const now = receiptMs(state);
+    let answer = handOver(state, beforeMs, now);
+    if (state.open.some(beginsBefore(beforeMs))) {
+      this.#commit([], now, { mustSeal: beginsBefore(beforeMs) });
+      answer = handOver(state, beforeMs, now);
+    }
+    if (answer.pending === 0) this.#store.save(encodeState(state));
+    await this.ctx.storage.sync();
+    return answer;
+  }
+
+  async forget(generation: number): Promise<void> {
+    await this.#announcer.inTurn(async () => {
+      const old = this.#load();
+      if (old.generation > generation) return;
+      await this.#live.leave(old);
+      this.#sockets.closeAll(4003, "device deleted");
+      this.#state = newState(old.tenant, old.device, defaultSettings, 0);
+      this.#state.generation = generation + 1;
+      await this.#store.replaceAll(encodeState(this.#state));
+    });
   }
 
   // ---- state -----------------------------------------------------------------------------------------------------
 
   /** The state, for an object that is about to take reports: a new one asks its tenant's settings first, any asks hourly. */
   async #prepare(refresh = false): Promise<DeviceState> {
-    if (refresh || this.#settingsAreDue(this.#load())) {
+    let ask = refresh;
+    while (ask || this.#settingsAreDue(this.#load())) {
+      ask = false;
       this.#asking ??= this.#refreshSettings(this.#load());
-      await this.#asking;
+      await this.#asking; // meanwhile the device may have been deleted, and its new life knows none
     }
     return this.#load();
   }
@@ -289,35 +365,6 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       console.warn("tenant settings not read", { tenant: state.tenant, error: String(error) });
     } finally {
       this.#asking = undefined;
-    }
-  }
-
-  /**
-   * Tells registry and zone what they do not know yet; a failure is tried again with the next commit. One row notes that
-   * they know: an object that sleeps after each commit would tell them with each commit.
-   */
-  async #announce(state: DeviceState): Promise<void> {
-    if (this.#announcing) return;
-    this.#announcing = true;
-    try {
-      while (isNews(state)) {
-        if (!state.registered && state.firstReceivedAt !== null) {
-          const { profile } = state;
-          const known = await register(this.env.CONTROL, state);
-          if (state.profile === profile) state.profile = known;
-          state.registered = true;
-        }
-        await this.#live.join(state, this.#sockets.count() > 0);
-      }
-      if (this.#state === state) this.#store.save(encodeState(state), []);
-    } catch (error) {
-      console.warn("device not announced yet", {
-        tenant: state.tenant,
-        device: state.device,
-        error: String(error),
-      });
-    } finally {
-      this.#announcing = false;
     }
   }
 
@@ -341,6 +388,5 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   }
 }
 
-/** Registry or zone do not know of the device what they should. */
-const isNews = (state: DeviceState) =>
-  (!state.registered && state.firstReceivedAt !== null) || state.joinedZone !== state.profile.zone;
+/** Now by the receipt clock. */
+const receiptMs = (state: DeviceState) => wallMs() + state.clockOffsetMs;

@@ -143,6 +143,13 @@ export class DeviceSocket {
     this.keep();
   }
 
+  /** What it holds was never acknowledged, and is not wanted any more. */
+  drop(): void {
+    this.#packer = undefined;
+    this.#attachment = { ...this.#attachment, refused: 0, heldSince: null, held: null, confirmed: [] };
+    this.keep();
+  }
+
   send(frame: ServerFrame): void {
     if (this.#ws.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(frame));
   }
@@ -203,6 +210,15 @@ export class DeviceSockets {
   count(leaving?: WebSocket): number {
     return this.#ctx.getWebSockets().filter((ws) => ws !== leaving && ws.readyState === WebSocket.OPEN)
       .length;
+  }
+
+  /** Closes every socket; what they hold is dropped. */
+  closeAll(code: number, reason: string): void {
+    for (const socket of this.all()) {
+      socket.drop();
+      socket.close(code, reason);
+    }
+    this.#known.clear();
   }
 
   forget(ws: WebSocket): void {

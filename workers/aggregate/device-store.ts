@@ -5,7 +5,7 @@ import type { SealedBlock } from "../../core/device/seal.ts";
 
 /**
  * PERSISTED: the two tables. Both have an integer key and no other index, so each statement below writes one row
- * ($1.00 a million, whatever its size); sealed blocks are overwritten, never deleted (a delete is a row written).
+ * ($1.00 a million, whatever its size); a delete is a row written too, so sealed blocks are overwritten while new ones come.
  */
 const TABLES = [
   "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, row BLOB NOT NULL)",
@@ -40,20 +40,36 @@ export class DeviceStore implements Ring {
     return row === undefined ? undefined : new Uint8Array(row.row);
   }
 
-  /** One commit: the state row, and one row for each block sealed with it; all of them or none. */
-  save(state: Uint8Array, sealed: readonly SealedBlock[]): void {
+  /**
+   * One commit: the state row, one row for each block sealed with it, and one for each slot deleted that none of them
+   * takes; all of them or none.
+   */
+  save(state: Uint8Array, sealed: readonly SealedBlock[] = [], deleted: readonly number[] = []): void {
     const hasTables = this.#tablesExist();
+    const gone = deleted.filter((slot) => sealed.every((block) => block.slot !== slot));
     const rowsWritten = this.#storage.transactionSync(() => {
       if (!hasTables) for (const table of TABLES) this.#sql.exec(table);
       let rows = this.#sql.exec(SAVE_STATE, state).rowsWritten;
       for (const { slot, startMs, endMs, revision, bytes, block } of sealed) {
         rows += this.#sql.exec(SAVE_BLOCK, slot, startMs, endMs, revision, bytes, block).rowsWritten;
       }
+      for (const slot of gone) rows += this.#sql.exec("DELETE FROM ring WHERE slot = ?", slot).rowsWritten;
       return rows;
     });
     this.#hasTables = true;
     this.rowsWritten += rowsWritten;
     for (const { block: _block, ...entry } of sealed) this.#note(entry);
+    if (gone.length > 0) this.#entries = this.#entries?.filter(({ slot }) => !gone.includes(slot));
+  }
+
+  /** Nothing is left but this state row; no alarm either. Both are made in one turn, so they become durable together. */
+  async replaceAll(state: Uint8Array): Promise<void> {
+    const wiped = this.#storage.deleteAll();
+    this.#entries = undefined;
+    this.#hasTables = false;
+    this.save(state);
+    await wiped;
+    await this.#storage.sync();
   }
 
   entries(): readonly RingEntry[] {

@@ -12,7 +12,7 @@ export async function sendBlocks(
   state: DeviceState,
   blocks: readonly SealedBlock[],
 ): Promise<void> {
-  const { tenant, device } = state;
+  const { tenant, device, generation, profile } = state;
   let batch: MessageSendRequest<BlockMessageInput>[] = [];
   let bytes = 0;
   const flush = async () => {
@@ -24,7 +24,7 @@ export async function sendBlocks(
     for (const { startMs, endMs, revision, block } of blocks) {
       if (batch.length >= RESEND_AT_ONCE || bytes + block.length > BATCH_BYTES_MAX) await flush();
       batch.push({
-        body: { version: 1, tenant, device, startMs, endMs, revision, block },
+        body: { version: 1, tenant, device, startMs, endMs, revision, generation, zone: profile.zone, block },
         contentType: "v8",
       });
       bytes += block.length;
