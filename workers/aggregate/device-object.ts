@@ -182,6 +182,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   }
 
   override async webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    if (ws.readyState !== WebSocket.OPEN) return; // closed by us: what still comes is never acknowledged
     const socket = this.#sockets.of(ws);
     const state = this.#settingsAreDue(this.#load()) ? await this.#prepare() : this.#load();
     const frame = decodeFrame(
