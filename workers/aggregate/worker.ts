@@ -3,6 +3,7 @@ import { type Chore, runChores } from "./chores.ts";
 import { computeZoneHours } from "./compute-zone-hours.ts";
 import { consumeBlocks } from "./consume-blocks.ts";
 import type { AggregateEnv } from "./env.ts";
+import { SWEEP_EVERY_MS, sweepObjects } from "./sweep-objects.ts";
 
 export { DeviceObject } from "./device-object.ts";
 export { TenantObject } from "./tenant-object.ts";
@@ -14,7 +15,10 @@ const MINUTE_MS = 60_000;
  * In this order, each tick: what comes later may need what came before. A zone's hour is computed again each quarter of
  * an hour while its devices' blocks trickle in over fifty minutes: eight rows written a turn for zone and fleet, together.
  */
-const CHORES: readonly Chore[] = [{ name: "zone-hours", everyMs: 15 * MINUTE_MS, run: computeZoneHours }];
+const CHORES: readonly Chore[] = [
+  { name: "zone-hours", everyMs: 15 * MINUTE_MS, run: computeZoneHours },
+  { name: "sweep-objects", everyMs: SWEEP_EVERY_MS, run: sweepObjects },
+];
 
 export default {
   queue: consumeBlocks,

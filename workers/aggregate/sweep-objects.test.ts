@@ -1,0 +1,103 @@
+import { env, runInDurableObject } from "cloudflare:test";
+import { afterEach, expect, it, vi } from "vitest";
+import { HOUR_MS, KeptQueue, packed, rowsOnceKnown, T0 } from "../test-support.ts";
+import type { DeviceObject } from "./device-object.ts";
+import type { AggregateEnv } from "./env.ts";
+import { sweepObjects } from "./sweep-objects.ts";
+
+const aggregateEnv = env as unknown as AggregateEnv;
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const until = () => Date.now() + 60_000;
+
+/** Registers devices of a tenant; nothing of them reports. */
+async function registered(tenant: string, devices: string[]): Promise<void> {
+  await env.CONTROL.prepare(
+    "INSERT INTO device (tenant, device, zone, created_at) SELECT ?1, value, 'default', 0 FROM json_each(?2)",
+  )
+    .bind(tenant, JSON.stringify(devices))
+    .run();
+}
+
+/** An env whose objects only note their names; `fails` throw. */
+function noting(fails: string[] = []) {
+  const swept: string[] = [];
+  let atOnce = 0;
+  let most = 0;
+  const getByName = (name: string) => ({
+    async sweep() {
+      swept.push(name);
+      most = Math.max(most, ++atOnce);
+      await Promise.resolve();
+      atOnce -= 1;
+      if (fails.includes(name)) throw new Error("the object is away");
+      return false;
+    },
+  });
+  const noted = { ...aggregateEnv, DEVICE: { getByName } } as unknown as AggregateEnv;
+  return { env: noted, swept, most: () => most };
+}
+
+it("[X4] [D25] a block whose alarm was lost is found by the sweep and reaches the queue", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: T0 });
+  const device = env.DEVICE.getByName("swept/d1");
+  const queue = await new KeptQueue().into(device);
+  await device.report(packed([T0, { a: 1 }]), T0);
+  await rowsOnceKnown(device);
+  await runInDurableObject<DeviceObject, void>(device, (_, state) => state.storage.deleteAlarm());
+  vi.setSystemTime(T0 + 3 * HOUR_MS);
+  expect(queue.sent).toEqual([]);
+  await sweepObjects({ env: { ...aggregateEnv, CHORES: "always" }, cursor: "", untilMs: until() });
+  expect(queue.sent).toMatchObject([{ tenant: "swept", device: "d1", revision: 1 }]);
+});
+
+it("[X4] each tick sweeps a page and the ticks of a round sweep every device of every tenant once, 50 at once", async () => {
+  await registered(
+    "round-a",
+    Array.from({ length: 70 }, (_, i) => `d${i}`),
+  );
+  await registered(
+    "round-b",
+    Array.from({ length: 65 }, (_, i) => `d${i}`),
+  );
+  const { env: noted, swept, most } = noting();
+  const pages: number[] = [];
+  for (let cursor = "start"; cursor !== ""; pages.push(swept.length)) {
+    cursor = await sweepObjects({ env: noted, cursor: cursor === "start" ? "" : cursor, untilMs: until() });
+  }
+  const { results } = await env.CONTROL.prepare("SELECT tenant, device FROM device").all<{
+    tenant: string;
+    device: string;
+  }>();
+  expect(swept.toSorted()).toEqual(results.map(({ tenant, device }) => `${tenant}/${device}`).toSorted());
+  expect(pages.slice(0, 2)).toEqual([50, 100]);
+  expect(most()).toBe(50);
+});
+
+it("[X4] a turn whose time is up goes on after the last device swept; in a local run a tick is a whole round", async () => {
+  await registered(
+    "cut",
+    Array.from({ length: 120 }, (_, i) => `d${i}`),
+  );
+  const { env: noted, swept } = noting();
+  const hasty = { ...noted, CHORES: "always" };
+  const cursor = await sweepObjects({ env: hasty, cursor: "", untilMs: 0 });
+  const first = swept.length;
+  expect([first, cursor.endsWith(swept.at(-1)!)]).toEqual([50, true]);
+  expect(await sweepObjects({ env: hasty, cursor, untilMs: until() })).toBe("");
+  expect(new Set(swept).size).toBe(swept.length);
+  expect(swept.filter((name) => name.startsWith("cut/"))).toHaveLength(120);
+});
+
+it("[X4] an object that fails is logged and costs the others nothing", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  await registered("failing", ["d1", "d2", "d3"]);
+  const { env: noted, swept } = noting(["failing/d2"]);
+  await sweepObjects({ env: { ...noted, CHORES: "always" }, cursor: "", untilMs: until() });
+  expect(swept.filter((name) => name.startsWith("failing/"))).toHaveLength(3);
+  expect(logged).toHaveBeenCalledOnce();
+});

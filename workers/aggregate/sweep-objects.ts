@@ -1,0 +1,55 @@
+// Every device of the registry → its object is looked after each six hours or sooner, for an alarm may be lost.
+import { wallMs } from "../clock.ts";
+import type { Turn } from "./chores.ts";
+
+/**
+ * Between two rounds, and the length of a round: each object comes up every three to six hours. A sweep is one request of
+ * an object ($0.15 a million) that reads some rows ($0.001 a million) and keeps 128 MB for some 10 ms ($12.50 a million
+ * GB-s): $0.17 a million, 120 to 240 a device-month, $0.00002 to $0.00004.
+ */
+export const SWEEP_EVERY_MS = 3 * 3_600_000;
+const TICKS_A_ROUND = SWEEP_EVERY_MS / 60_000;
+
+const SWEPT_AT_ONCE = 50;
+const PAGE_MIN = 50;
+/** A Worker may make 10,000 calls (Workers limits, 2026-11). A fleet of more than 900,000 has longer rounds. */
+const PAGE_MAX = 5_000;
+
+/**
+ * Sweeps a page of the registry, so large that a round is done in time; in a local run every tick is a whole round. The
+ * cursor is `page/tenant/device`. An object that fails is logged and is swept in the next round.
+ */
+export async function sweepObjects({ env, cursor, untilMs }: Turn): Promise<string> {
+  const [known, ...last] = cursor.split("/");
+  const page = Number(known) || (await pageSize(env.CONTROL));
+  for (let [tenant = "", device = ""] = last; ; ) {
+    const { results: devices } = await env.CONTROL.prepare(SELECT_PAGE)
+      .bind(tenant, device, page)
+      .all<{ tenant: string; device: string }>();
+    for (let i = 0; i < devices.length; i += SWEPT_AT_ONCE) {
+      const some = devices.slice(i, i + SWEPT_AT_ONCE);
+      await Promise.all(some.map(({ tenant, device }) => sweep(env.DEVICE, `${tenant}/${device}`)));
+      ({ tenant, device } = some.at(-1)!);
+      if (wallMs() >= untilMs) return `${page}/${tenant}/${device}`;
+    }
+    if (devices.length < page) return "";
+    if (env.CHORES !== "always") return `${page}/${tenant}/${device}`;
+  }
+}
+
+/** Counting reads every row of the registry: once a round. */
+async function pageSize(control: D1Database): Promise<number> {
+  const count = await control.prepare("SELECT count(*) AS count FROM device").first<number>("count");
+  return Math.min(PAGE_MAX, Math.max(PAGE_MIN, Math.ceil(count! / TICKS_A_ROUND)));
+}
+
+const SELECT_PAGE =
+  "SELECT tenant, device FROM device WHERE (tenant, device) > (?1, ?2) ORDER BY tenant, device LIMIT ?3";
+
+async function sweep(objects: Turn["env"]["DEVICE"], name: string): Promise<void> {
+  try {
+    await objects.getByName(name).sweep();
+  } catch (error) {
+    console.error("object not swept; it is in the next round", { name, error: String(error) });
+  }
+}
