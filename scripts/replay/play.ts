@@ -25,6 +25,8 @@ export interface ReplayOptions {
   clock?: "recording" | "shift" | "now";
   /** Most reports in one request. Given, requests may also span more than an hour of the recording. */
   batchReports?: number;
+  /** Most of the recording (of its arrivals) one request spans; the local clock follows in such steps. */
+  requestSpanMs?: number;
   /** Requests in flight. */
   concurrency?: number;
   commitEveryMs?: number;
@@ -106,6 +108,6 @@ function doorOf(context: DoorContext, options: ReplayOptions) {
   return httpDoor(context, {
     lanes: concurrency,
     batchReports: batchReports ?? BATCH_REPORTS,
-    spanMs: Math.min(hourly ? HOUR_MS : Infinity, pacedMs),
+    spanMs: Math.min(options.requestSpanMs ?? (hourly ? HOUR_MS : Infinity), pacedMs),
   });
 }

@@ -1,0 +1,108 @@
+// Plays the whole Beijing recording, shuffled, into a server of its own and compares every tier: npm run verify:beijing.
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
+import { type Verification, verifyBeijing } from "./verify-beijing.ts";
+
+const USAGE = `usage: npm run verify:beijing -- [options]
+
+Delivers the rows of the Beijing recording within a week of their hour, 5 % of them twice and 2 % corrected, to a server
+started for it, and compares verdicts, latest, hot, warm and cold with what the CSV files and the schedule say.
+
+  --stations N  the first N of the twelve stations  [12]
+  --months N    the first N of the 48 months        [48]
+  --seed N      of the schedule                     [1]
+  --state DIR   keep the server's state here        [a temporary folder, removed at the end]
+  --data DIR    beijing_air.tgz and monthly_expected.csv  [../shared/data/beijing_air]
+
+Exit code 0: everything agrees, 1: something differs, 2: wrong usage.`;
+
+const DATA = new URL("../../../shared/data/beijing_air/", import.meta.url).pathname;
+
+function countOf(option: string, given: string, most: number): number {
+  const count = Number(given);
+  if (!Number.isInteger(count) || count < 1 || count > most)
+    throw new RangeError(`--${option} ${given}: a whole number from 1 to ${most}`);
+  return count;
+}
+
+function argumentsOf(argv: string[]) {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      stations: { type: "string", default: "12" },
+      months: { type: "string", default: "48" },
+      seed: { type: "string", default: "1" },
+      state: { type: "string" },
+      data: { type: "string", default: DATA },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  const data = values.data.endsWith("/") ? values.data : `${values.data}/`;
+  if (!existsSync(`${data}beijing_air.tgz`)) throw new RangeError(`--data ${data}: no beijing_air.tgz in it`);
+  return {
+    help: values.help,
+    stations: countOf("stations", values.stations, 12),
+    months: countOf("months", values.months, 48),
+    seed: countOf("seed", values.seed, 2 ** 32 - 1),
+    state: values.state,
+    data,
+  };
+}
+
+const count = (value: number) => value.toLocaleString("en-US");
+const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+
+function show({ agreements, deliveries, replay, files, stepsMs }: Verification): void {
+  const { readings, durationMs, latencyMs } = replay;
+  const perSecond = Math.round((deliveries * 1_000) / durationMs);
+  console.log(
+    `${count(deliveries)} reports, ${count(readings.acknowledged)} readings in ${seconds(durationMs)}: ` +
+      `${count(perSecond)} reports a second; requests p50 ${latencyMs.p50} ms, p99 ${latencyMs.p99} ms, ` +
+      `${replay.retries} repeated; ${count(files.files)} files of ${count(files.bytes)} bytes`,
+  );
+  const table = new Table({
+    head: ["", "agreed", "differed", "took"],
+    colAligns: ["left", "right", "right", "right"],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { name, agreed, differed } of agreements)
+    table.push([name, count(agreed), count(differed), seconds(stepsMs[name]!)]);
+  console.log(table.toString());
+  for (const { differences } of agreements) for (const sentence of differences) console.log(sentence);
+  const [agreed, differed] = [sum(agreements, "agreed"), sum(agreements, "differed")];
+  console.log(`${count(agreed)} agreed, ${count(differed)} differed`);
+  if (differed > 0 || agreed === 0) process.exitCode = 1;
+}
+
+const sum = (agreements: Verification["agreements"], field: "agreed" | "differed") =>
+  agreements.reduce((total, agreement) => total + agreement[field], 0);
+
+function onDelivered(reports: number, ofReports: number): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r${count(reports)} of ${count(ofReports)} reports `);
+}
+
+async function main(): Promise<void> {
+  const options = argumentsOf(process.argv.slice(2));
+  if (options.help) return console.log(USAGE);
+  const temporary =
+    options.state === undefined ? await mkdtemp(join(tmpdir(), "telltale-state-")) : undefined;
+  try {
+    const state = options.state ?? temporary;
+    show(await verifyBeijing({ ...options, state, onStep: (step) => console.error(step), onDelivered }));
+  } finally {
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  const isUsage =
+    error instanceof RangeError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
+  console.error(isUsage ? `${(error as Error).message}\n\n${USAGE}` : error);
+  process.exitCode = isUsage ? 2 : 1;
+}

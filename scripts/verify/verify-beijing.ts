@@ -1,0 +1,119 @@
+// The Beijing recording, shuffled, in through the front door of a server → every tier beside what the CSV files say.
+import { VERDICTS } from "../../schemas/codes.ts";
+import { type LocalRun, startLocal } from "../local-run.ts";
+import type { RecordedReport } from "../recordings/recording.ts";
+import { replay } from "../replay/play.ts";
+import type { ReplayResult } from "../replay/tally.ts";
+import { signedTokens } from "../replay/tokens.ts";
+import { Agreement } from "./agreement.ts";
+import { type Grid, readGrid } from "./beijing-grid.ts";
+import { compareCold } from "./compare-cold.ts";
+import { compareHot, compareLatest, compareWarm, forEachColumn } from "./compare-history.ts";
+import { expectationOf } from "./expectation.ts";
+import { compareMonths } from "./monthly-sums.ts";
+import { Operator } from "./operator.ts";
+import { type Delivery, planDeliveries, REQUEST_MS, reportOf } from "./schedule.ts";
+
+export interface VerifyOptions {
+  /** The folder of `beijing_air.tgz` and `monthly_expected.csv`. */
+  data: string;
+  stations: number;
+  months: number;
+  seed: number;
+  /** Where the server keeps its state; undefined: nowhere, gone with it. */
+  state?: string;
+  /** Told what is being done, a line at a time. */
+  onStep?(step: string): void;
+  onDelivered?(reports: number, ofReports: number): void;
+}
+
+export interface Verification {
+  agreements: Agreement[];
+  deliveries: number;
+  replay: ReplayResult;
+  files: { files: number; bytes: number };
+  /** Wall time of each step, in ms. */
+  stepsMs: Record<string, number>;
+}
+
+const TENANT = "beijing";
+const HUNDRED_YEARS_DAYS = 36_500;
+/** Requests in flight; the stations are dealt to them, so that a station's reports stay in order. */
+const LANES = 2;
+
+export async function verifyBeijing(options: VerifyOptions): Promise<Verification> {
+  const { data, stations, months, seed, onStep = () => {} } = options;
+  const agreements: Agreement[] = [];
+  const stepsMs: Record<string, number> = {};
+  /** Times a step; what it compares is counted under its name. */
+  const step = async <T>(name: string, work: (agreement: Agreement) => Promise<T>): Promise<T> => {
+    onStep(name);
+    const startedAt = performance.now();
+    const agreement = new Agreement(name);
+    const result = await work(agreement);
+    stepsMs[name] = Math.round(performance.now() - startedAt);
+    if (agreement.agreed + agreement.differed > 0) agreements.push(agreement);
+    return result;
+  };
+
+  const grid = await step("read the CSV files", () => readGrid(`${data}beijing_air.tgz`, stations, months));
+  await step("the files' months", (agreement) =>
+    compareMonths(`${data}monthly_expected.csv`, grid, agreement),
+  );
+  const deliveries = planDeliveries(grid, seed);
+  const expected = expectationOf(grid, deliveries);
+  const run = await startLocal({ port: 0, state: options.state, split: false, tenant: TENANT, quiet: true });
+  try {
+    const operator = new Operator(run.url, run.secret, TENANT);
+    await operator.setRetention({
+      rawDays: HUNDRED_YEARS_DAYS,
+      hourlyDays: HUNDRED_YEARS_DAYS,
+      archiveDays: null,
+    });
+    const result = await step("verdicts", async (agreement) => {
+      const played = await play(run, grid, deliveries, options);
+      for (const verdict of VERDICTS)
+        agreement.compare(() => verdict, expected.verdicts[verdict], played.readings[verdict]);
+      agreement.compare(() => "unacknowledged", 0, played.reports.unacknowledged);
+      if (played.failure !== undefined) agreement.differ(played.failure);
+      return played;
+    });
+    await step("settle", () =>
+      operator.settle(grid.stations, (blocks) => onStep(`${blocks} blocks pending`)),
+    );
+    await step("latest", (agreement) => compareLatest(operator, expected.grid, agreement));
+    await step("hot readings", (agreement) =>
+      forEachColumn(expected.grid, (column) => compareHot(operator, column, agreement)),
+    );
+    await step("warm hours", (agreement) =>
+      forEachColumn(expected.grid, (column) => compareWarm(operator, column, 1, agreement)),
+    );
+    await step("warm days", (agreement) =>
+      forEachColumn(expected.grid, (column) => compareWarm(operator, column, 24, agreement)),
+    );
+    const files = await step("cold readings", (agreement) => compareCold(operator, expected.grid, agreement));
+    return { agreements, deliveries: deliveries.length, replay: result, files, stepsMs };
+  } finally {
+    await run.stop();
+  }
+}
+
+async function play(
+  run: LocalRun,
+  grid: Grid,
+  deliveries: readonly Delivery[],
+  options: VerifyOptions,
+): Promise<ReplayResult> {
+  async function* read(): AsyncGenerator<RecordedReport> {
+    for (const delivery of deliveries) yield reportOf(grid, delivery);
+  }
+  return await replay({
+    recording: { kind: "beijing-air", timeOrdered: false, read },
+    url: run.url,
+    tokens: signedTokens(run.secret, TENANT, Date.now()),
+    concurrency: LANES,
+    requestSpanMs: REQUEST_MS,
+    seal: false,
+    onProgress: ({ reports }) => options.onDelivered?.(reports, deliveries.length),
+  });
+}
