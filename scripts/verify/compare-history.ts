@@ -1,6 +1,5 @@
 // What the API answers of a device's past ↔ the grid expected: raw readings from the device, windows from D1.
 
-import { exactSum } from "../../core/window/exact.ts";
 import type { HistoryAnswer, LatestAnswer, RawPoint, WindowPoint } from "../../schemas/query.ts";
 import type { Agreement } from "./agreement.ts";
 import { atOf, type Grid, HOUR_MS, indexOf, METRICS } from "./beijing-grid.ts";
@@ -98,6 +97,13 @@ export async function compareWarm(
       agreement.differ(`${name}: a window at ${startMs} that holds nothing`);
   }
 }
+
+/** Every cell is a whole number of these: 2^-60, the last bit of a float64 from 1/256 up. */
+const UNITS = 2 ** 60;
+
+/** The sum, exact and rounded once; a cell that is no whole number of units throws. */
+const exactSum = (values: readonly number[]) =>
+  Number(values.reduce((sum, value) => sum + BigInt(value * UNITS), 0n)) / UNITS;
 
 /** The sum is exact and rounded once; the mean is that sum divided, within the values. */
 function windowOf(values: readonly number[]): Record<(typeof FIGURES)[number], number> {
