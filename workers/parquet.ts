@@ -1,6 +1,14 @@
 // Parquet files in R2, read by ranges: what every reader of the archive shares.
 import { zstdDecompressSync } from "node:zlib";
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync } from "hyparquet";
+import {
+  type AsyncBuffer,
+  type ColumnData,
+  type FileMetaData,
+  type ParquetQueryFilter,
+  parquetMetadataAsync,
+  parquetRead,
+} from "hyparquet";
+import type { Column, Rows } from "../core/archive/layout.ts";
 
 /** First fetch of a file: most footers are smaller, and hyparquet would take 512 KB. */
 const FOOTER_BYTES = 32 * 1024;
@@ -29,4 +37,50 @@ export async function openParquet(bucket: R2Bucket, key: string, byteLength: num
   };
   const metadata = await parquetMetadataAsync(file, { initialFetchSize: Math.min(FOOTER_BYTES, byteLength) });
   return { file, metadata, bytesRead: () => bytes };
+}
+
+/** Some row groups of a file: those in which `filter` may find rows by their statistics, or one by its number. */
+type Wanted = { filter: ParquetQueryFilter } | { group: number };
+
+/**
+ * The rows of the wanted row groups, whole, each group by itself; instants are epoch ms. Columns the file does not have
+ * are left out.
+ */
+export async function readRowGroups(
+  { file, metadata }: OpenParquet,
+  columns: readonly string[],
+  wanted: Wanted,
+): Promise<Rows[]> {
+  const ends: number[] = [];
+  for (const { num_rows } of metadata.row_groups) ends.push((ends.at(-1) ?? 0) + Number(num_rows));
+  const groups = new Map<number, Map<string, ColumnData[]>>();
+  await parquetRead({
+    file,
+    metadata,
+    columns: columns.filter((name) => metadata.schema.some((element) => element.name === name)),
+    ...("filter" in wanted
+      ? { filter: wanted.filter }
+      : { rowStart: ends[wanted.group - 1] ?? 0, rowEnd: ends[wanted.group]! }),
+    rowFormat: "object",
+    parsers: { timestampFromMilliseconds: Number },
+    compressors: DECOMPRESSORS,
+    onChunk(chunk) {
+      const group = ends.findIndex((end) => chunk.rowStart < end);
+      const own = groups.get(group) ?? new Map<string, ColumnData[]>();
+      groups.set(group, own.set(chunk.columnName, [...(own.get(chunk.columnName) ?? []), chunk]));
+    },
+  });
+  return [...groups]
+    .sort(([a], [b]) => a - b)
+    .map(
+      ([, own]) =>
+        Object.fromEntries([...own].map(([name, chunks]) => [name, joined(chunks)])) as unknown as Rows,
+    );
+}
+
+/** The pages of one column together, whatever the order they were decoded in. */
+function joined(chunks: ColumnData[]): Column {
+  if (chunks.length === 1) return chunks[0]!.columnData as Column;
+  const inOrder = chunks.sort((a, b) => a.rowStart - b.rowStart);
+  return inOrder.flatMap(({ columnData }) => Array.from(columnData as number[]));
 }

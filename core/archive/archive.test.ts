@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dateOf, datesOf, rawKey } from "./key.ts";
+import { archiveKey, dateOf, datesOf } from "./key.ts";
 import { type ArchivedBlock, compare, rawColumns } from "./raw-rows.ts";
 
 const HOUR_MS = 3_600_000;
@@ -120,6 +120,8 @@ describe("where a file lies", () => {
   });
 
   it("[S5] the key is a Hive partition", () => {
-    expect(rawKey("acme", "2026-01-05", "c0ffee")).toBe("raw/tenant=acme/date=2026-01-05/c0ffee.parquet");
+    expect(archiveKey("raw", "acme", "2026-01-05", "c0ffee")).toBe(
+      "raw/tenant=acme/date=2026-01-05/c0ffee.parquet",
+    );
   });
 });

@@ -1,5 +1,6 @@
-// Blocks → the columns of a raw Parquet file, sorted by device, metric and at.
+// Blocks → the rows of a raw Parquet file, sorted by device, metric and at.
 import type { Block } from "../block/block.ts";
+import type { Rows } from "./layout.ts";
 
 export interface ArchivedBlock {
   device: string;
@@ -7,16 +8,11 @@ export interface ArchivedBlock {
   block: Block;
 }
 
-/** Parallel columns of one file, ready to write. Instants are epoch ms; the span is that of the block a row came with. */
-export interface RawColumns {
-  device: string[];
-  metric: string[];
-  at: BigInt64Array;
-  value: Float64Array;
-  revision: Int32Array;
-  blockStart: BigInt64Array;
-  blockEnd: BigInt64Array;
-}
+/** The columns of the layout RAW. */
+export type RawColumns = Rows &
+  Record<"at" | "value" | "revision" | "block_start" | "block_end", Float64Array>;
+
+const NUMBERS = ["at", "value", "revision", "block_start", "block_end"] as const;
 
 /** Sorted by device, metric, at: equal neighbours cost nearly nothing, and a reader finds a device's metric in few row groups. */
 export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
@@ -38,57 +34,50 @@ export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
         a.startMs - b.startMs ||
         a.revision - b.revision,
     );
-  const rows = parts.reduce((sum, { at }) => sum + at.length, 0);
-  const columns: RawColumns = {
-    device: new Array(rows),
-    metric: new Array(rows),
-    at: new BigInt64Array(rows),
-    value: new Float64Array(rows),
-    revision: new Int32Array(rows),
-    blockStart: new BigInt64Array(rows),
-    blockEnd: new BigInt64Array(rows),
-  };
+  const count = parts.reduce((sum, { at }) => sum + at.length, 0);
+  const columns = {
+    device: new Array<string>(count),
+    metric: new Array<string>(count),
+    ...Object.fromEntries(NUMBERS.map((name) => [name, new Float64Array(count)])),
+  } as RawColumns;
   let row = 0;
   let ascending = true;
   for (const { device, metric, revision, startMs, endMs, at, value } of parts) {
-    const before = row - 1;
+    const end = row + at.length;
     ascending &&=
       row === 0 ||
-      columns.device[before] !== device ||
-      columns.metric[before] !== metric ||
-      columns.at[before]! < BigInt(at[0]!);
-    columns.blockStart.fill(BigInt(startMs), row, row + at.length);
-    columns.blockEnd.fill(BigInt(endMs), row, row + at.length);
-    for (let i = 0; i < at.length; i++, row++) {
-      columns.device[row] = device;
-      columns.metric[row] = metric;
-      columns.at[row] = BigInt(at[i]!);
-      columns.value[row] = value[i]!;
-      columns.revision[row] = revision;
-    }
+      columns.device[row - 1] !== device ||
+      columns.metric[row - 1] !== metric ||
+      columns.at[row - 1]! < at[0]!;
+    columns.device.fill(device, row, end);
+    columns.metric.fill(metric, row, end);
+    columns.at.set(at, row);
+    columns.value.set(value, row);
+    columns.revision.fill(revision, row, end);
+    columns.block_start.fill(startMs, row, end);
+    columns.block_end.fill(endMs, row, end);
+    row = end;
   }
   return ascending ? columns : reordered(columns);
 }
 
 /** The same rows sorted whole: only an hour that was cut, stored beside its older revision, has parts that overlap. */
 function reordered(columns: RawColumns): RawColumns {
-  const { device, metric, at, value, revision, blockStart, blockEnd } = columns;
+  const { device, metric, at, revision } = columns;
   const order = Array.from(device, (_, row) => row).sort(
     (a, b) =>
       compare(device[a]!, device[b]!) ||
       compare(metric[a]!, metric[b]!) ||
-      Number(at[a]! - at[b]!) ||
+      at[a]! - at[b]! ||
       revision[a]! - revision[b]!,
   );
   return {
     device: order.map((row) => device[row]!),
     metric: order.map((row) => metric[row]!),
-    at: BigInt64Array.from(order, (row) => at[row]!),
-    value: Float64Array.from(order, (row) => value[row]!),
-    revision: Int32Array.from(order, (row) => revision[row]!),
-    blockStart: BigInt64Array.from(order, (row) => blockStart[row]!),
-    blockEnd: BigInt64Array.from(order, (row) => blockEnd[row]!),
-  };
+    ...Object.fromEntries(
+      NUMBERS.map((name) => [name, Float64Array.from(order, (row) => columns[name][row]!)]),
+    ),
+  } as RawColumns;
 }
 
 /** By UTF-16 units, as JavaScript and, for the names allowed, Parquet statistics order them. */

@@ -20,39 +20,38 @@ export interface Chore {
 
 /** Longest turn of a chore: a cron of less than an hour's interval has 30 s of CPU (Workers limits, 2026-11). */
 const TURN_MS = 15_000;
-/** A runner that has not come back after this is taken for dead. */
+/** A runner that has not come back this long after its turn's end is taken for dead. */
 const LEASE_MS = 5 * 60_000;
 
 /**
- * Gives each chore that is due a turn, one after another. A chore that fails is logged and tried at the next tick; the
- * others go on.
+ * Gives each chore that is due a turn, one after another; `endMs`: all their turns end then, however long that is. A
+ * chore that fails is logged and tried at the next tick; the others go on.
  */
-export async function runChores(env: AggregateEnv, chores: readonly Chore[]): Promise<void> {
+export async function runChores(env: AggregateEnv, chores: readonly Chore[], endMs?: number): Promise<void> {
   for (const chore of chores) {
     try {
-      await runChore(env, chore);
+      await runChore(env, chore, endMs ?? wallMs() + TURN_MS);
     } catch (error) {
       console.error("chore failed; it is tried again", { chore: chore.name, error: String(error) });
     }
   }
 }
 
-async function runChore(env: AggregateEnv, { name, everyMs, run }: Chore): Promise<void> {
+async function runChore(env: AggregateEnv, { name, everyMs, run }: Chore, untilMs: number): Promise<void> {
   const now = wallMs();
+  const leasedUntilMs = Math.max(now, untilMs) + LEASE_MS;
   const isHasty = env.CHORES === "always";
   const taken = await env.CONTROL.prepare(TAKE)
-    .bind(name, isHasty ? Number.MAX_SAFE_INTEGER : now, now, now + LEASE_MS)
+    .bind(name, isHasty ? Number.MAX_SAFE_INTEGER : now, now, leasedUntilMs)
     .first<{ cursor: string }>();
   if (taken === null) return;
   let cursor = taken.cursor;
   let dueAt = now;
   try {
-    cursor = await run({ env, cursor, untilMs: now + TURN_MS });
+    cursor = await run({ env, cursor, untilMs });
     dueAt = cursor === "" ? now + everyMs : now;
   } finally {
-    await env.CONTROL.prepare(GIVE_BACK)
-      .bind(name, cursor, dueAt, now + LEASE_MS)
-      .run();
+    await env.CONTROL.prepare(GIVE_BACK).bind(name, cursor, dueAt, leasedUntilMs).run();
   }
 }
 

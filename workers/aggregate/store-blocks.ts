@@ -1,11 +1,11 @@
 // Decoded blocks of one tenant and day → one Parquet file, its manifest row and their rollups, in one transaction.
-import { dateOf, rawKey } from "../../core/archive/key.ts";
+import { archiveKey, dateOf } from "../../core/archive/key.ts";
 import { compare, rawColumns } from "../../core/archive/raw-rows.ts";
 import type { Block } from "../../core/block/block.ts";
 import { packSummaries, type Rollup, rollupOf } from "../../core/window/pack-summary.ts";
 import { wallMs } from "../clock.ts";
 import { within } from "../within.ts";
-import { encodeParquet } from "./write-archive.ts";
+import { encodeParquet, PARQUET_TYPE, shortHash } from "./write-archive.ts";
 
 export interface DecodedBlock {
   tenant: string;
@@ -82,11 +82,10 @@ export async function storeBlocks(
   const { tenant, startMs } = sorted[0]!;
   const date = dateOf(startMs);
   const ids = JSON.stringify(sorted.map(({ device, startMs, revision }) => [device, startMs, revision]));
-  const key = rawKey(tenant, date, await shortHash(ids));
+  const key = archiveKey("raw", tenant, date, await shortHash(ids));
   const columns = rawColumns(sorted);
   const file = encodeParquet(columns);
-  const type = { httpMetadata: { contentType: "application/vnd.apache.parquet" } };
-  await within(STORAGE_ANSWERS_MS, "R2", bucket.put(key, file, type));
+  await within(STORAGE_ANSWERS_MS, "R2", bucket.put(key, file, PARQUET_TYPE));
 
   const fromMs = Math.min(...sorted.map((block) => block.startMs));
   const toMs = Math.max(...sorted.map((block) => block.endMs));
@@ -180,10 +179,4 @@ function textsOfRows(blocks: readonly RolledUp[]): string[] {
     chars += row.length;
   }
   return [...texts, `[${rows.join()}]`];
-}
-
-/** The first 128 bits of SHA-256, hex: the same blocks at the same revisions always make the same key. */
-async function shortHash(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return [...new Uint8Array(digest, 0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,0 +1,235 @@
+// Days whose rollups changed → their hours in hourly Parquet files, each export at a higher revision than the last.
+import { type DeviceHour, hourlyRows } from "../../core/archive/hourly-rows.ts";
+import { archiveKey, dateOf, monthOf } from "../../core/archive/key.ts";
+import { HOURLY } from "../../core/archive/layout.ts";
+import { compare } from "../../core/archive/raw-rows.ts";
+import { windowsOfParts } from "../../core/window/aggregate.ts";
+import { BUCKET_MS_MAX, HOUR_MS } from "../../core/window/align.ts";
+import { type HourSummary, unpackSummaries } from "../../core/window/pack-summary.ts";
+import { wallMs } from "../clock.ts";
+import { warmsOf } from "../warm.ts";
+import { within } from "../within.ts";
+import type { Turn } from "./chores.ts";
+import { devicesAfter } from "./compute-zone-hours.ts";
+import type { AggregateEnv } from "./env.ts";
+import { ArchiveUpload, shortHash } from "./write-archive.ts";
+
+const DAY_MS = 86_400_000;
+const D1_ANSWERS_MS = 60_000;
+/** Rollups read at once: unpacked they take some ten times as much of a Worker's 128 MB. */
+const TEXT_CHARS_MAX = 2_000_000;
+/** Rows of a row group: fewer than after compaction, for a day's file is small. */
+const GROUP_ROWS = 2_000;
+/** Rows of a file: some 60 MB. */
+const FILE_ROWS_MAX = 600_000;
+
+interface Day {
+  tenant: string;
+  date: string;
+}
+
+/** Where a turn stopped: the warm database's number and the day last seen to. */
+type Place = Day & { number: number };
+
+/**
+ * One pass over the days that have ended and whose hours are all computed. Whoever stores a block of the day meanwhile
+ * leaves it dirty: what was written stands, and the day is written again.
+ */
+export async function exportHours({ env, cursor, untilMs }: Turn): Promise<string> {
+  let place: Place = cursor === "" ? { number: 0, tenant: "", date: "" } : JSON.parse(cursor);
+  const databases = warmsOf(env);
+  while (place.number < databases.length) {
+    const day = await nextDay(databases[place.number]!, place);
+    if (day === null) {
+      place = { number: place.number + 1, tenant: "", date: "" };
+      continue;
+    }
+    if (wallMs() >= untilMs) return JSON.stringify(place);
+    await exportDay(env, place.number, day);
+    place = { ...day, number: place.number };
+  }
+  return "";
+}
+
+const nextDay = (database: D1Database, { tenant, date }: Day): Promise<Day | null> =>
+  within(D1_ANSWERS_MS, "D1", database.prepare(NEXT_DAY).bind(tenant, date, dateOf(wallMs())).first<Day>());
+
+/** Not while a device of the tenant is being deleted: its hours would come back. */
+const NEXT_DAY = `
+  SELECT tenant, date FROM archive_day AS day
+  WHERE (tenant, date) > (?1, ?2) AND dirty = 1 AND date < ?3
+    AND NOT EXISTS (
+      SELECT 1 FROM dirty_hour WHERE tenant = day.tenant
+      AND hour_ms >= unixepoch(day.date) * 1000 AND hour_ms < unixepoch(day.date, '+1 day') * 1000
+    ) AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tenant = day.tenant AND finished_at IS NULL)
+  ORDER BY tenant, date LIMIT 1`;
+
+interface HourlyFile {
+  key: string;
+  rows: number;
+  bytes: number;
+  minDevice: string;
+  maxDevice: string;
+}
+
+/** Writes the day's files at the next revision, then names them and says the day is clean, unless it changed meanwhile. */
+export async function exportDay(env: AggregateEnv, number: number, { tenant, date }: Day): Promise<void> {
+  const database = warmsOf(env)[number]!;
+  const startedAt = wallMs();
+  const token = 1 + Math.floor(Math.random() * (Number.MAX_SAFE_INTEGER - 1));
+  const taken = await database.prepare(TAKE).bind(tenant, date, token).first<{ revision: number }>();
+  if (taken === null) return;
+  const { revision } = taken;
+
+  const dayMs = Date.parse(date);
+  const month = monthOf(date);
+  const files: HourlyFile[] = [];
+  let upload: ArchiveUpload | undefined;
+  try {
+    for await (const hours of groupsOfHours(database, tenant, dayMs)) {
+      const id = await shortHash(JSON.stringify([number, tenant, date, revision, files.length]));
+      upload ??= new ArchiveUpload(env.COLD, archiveKey("hourly", tenant, month, id), HOURLY);
+      await upload.write(hourlyRows(hours, revision));
+      if (upload.rows < FILE_ROWS_MAX) continue;
+      files.push({ key: upload.key, ...(await upload.finish()) });
+      upload = undefined;
+    }
+    if (upload !== undefined) files.push({ key: upload.key, ...(await upload.finish()) });
+  } catch (error) {
+    await upload?.abort();
+    throw error;
+  }
+  await within(
+    D1_ANSWERS_MS,
+    "D1",
+    database.batch([
+      ...files.map(({ key, rows, bytes, minDevice, maxDevice }) =>
+        database
+          .prepare(INSERT_FILE)
+          .bind(
+            tenant,
+            month,
+            key,
+            dayMs,
+            dayMs + DAY_MS,
+            minDevice,
+            maxDevice,
+            rows,
+            bytes,
+            wallMs(),
+            startedAt,
+          ),
+      ),
+      database.prepare(GIVE_BACK).bind(tenant, date, token, startedAt),
+    ]),
+  );
+}
+
+const TAKE = `
+  UPDATE archive_day SET taken_by = ?3, revision = revision + 1
+  WHERE tenant = ?1 AND date = ?2 AND dirty = 1 RETURNING revision`;
+/** Nobody was deleted since the export began: it may have read what is gone. A minute for clocks that differ. */
+const nobodyDeletedSince = (startedAt: string) =>
+  `NOT EXISTS (SELECT 1 FROM tombstone WHERE tenant = ?1 AND coalesce(finished_at, ${startedAt}) >= ${startedAt} - 60000)`;
+const INSERT_FILE = `
+  INSERT INTO archive_file
+    (tenant, date, key, kind, blocks, from_ms, to_ms, min_device, max_device, row_count, bytes, created_at)
+  SELECT ?1, ?2, ?3, 'hourly', '[]', ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE ${nobodyDeletedSince("?11")}`;
+const GIVE_BACK = `
+  UPDATE archive_day SET dirty = 0, taken_by = 0
+  WHERE tenant = ?1 AND date = ?2 AND taken_by = ?3 AND ${nobodyDeletedSince("?4")}`;
+
+/** The hours of a day by device, metric and start, some rows of a file at a time. */
+async function* groupsOfHours(
+  database: D1Database,
+  tenant: string,
+  dayMs: number,
+): AsyncGenerator<DeviceHour[]> {
+  let hours: DeviceHour[] = [];
+  for (let after = ""; ; ) {
+    const page = await devicesAfter(database, tenant, after);
+    if (page.length === 0) break;
+    after = page.at(-1)!;
+    for (const devices of await piecesOf(database, tenant, dayMs, page)) {
+      hours.push(...(await hoursOf(database, tenant, dayMs, devices)));
+      for (; hours.length >= GROUP_ROWS; hours = hours.slice(GROUP_ROWS)) yield hours.slice(0, GROUP_ROWS);
+    }
+  }
+  if (hours.length > 0) yield hours;
+}
+
+/** The devices that have rollups of the day, in groups whose rollups may be read at once; a large device is its own. */
+async function piecesOf(
+  database: D1Database,
+  tenant: string,
+  dayMs: number,
+  page: readonly string[],
+): Promise<string[][]> {
+  const { results } = await rollupsOf<{ device: string; chars: number }>(
+    database,
+    `rollup.device, sum(length(rollup.summaries)) AS chars ${FROM_ROLLUPS} GROUP BY rollup.device ORDER BY rollup.device`,
+    [tenant, JSON.stringify(page), dayMs],
+  );
+  const pieces: string[][] = [];
+  let room = 0;
+  for (const { device, chars } of results) {
+    if (chars > room) {
+      pieces.push([]);
+      room = TEXT_CHARS_MAX;
+    }
+    pieces.at(-1)!.push(device);
+    room -= chars;
+  }
+  return pieces;
+}
+
+/** The hours of some devices, merged from all rollups that reach into them. */
+async function hoursOf(
+  database: D1Database,
+  tenant: string,
+  dayMs: number,
+  devices: readonly string[],
+): Promise<DeviceHour[]> {
+  const { results } = await rollupsOf<{ device: string; zone: string; summaries: string }>(
+    database,
+    `rollup.device, rollup.zone, rollup.summaries ${FROM_ROLLUPS} ORDER BY rollup.device, rollup.start_ms`,
+    [tenant, JSON.stringify(devices), dayMs],
+  );
+  const series = new Map<
+    string,
+    { device: string; metric: string; parts: (HourSummary & { zone: string })[] }
+  >();
+  for (const { device, zone, summaries } of results) {
+    for (const [metric, hours] of unpackSummaries(summaries)) {
+      const key = `${device}/${metric}`;
+      const own = series.get(key) ?? { device, metric, parts: [] };
+      series.set(key, own);
+      for (const { startMs, summary } of hours) {
+        if (startMs >= dayMs && startMs < dayMs + DAY_MS) own.parts.push({ startMs, summary, zone });
+      }
+    }
+  }
+  return [...series.values()]
+    .sort((a, b) => compare(a.device, b.device) || compare(a.metric, b.metric))
+    .flatMap(({ device, metric, parts }) => {
+      const zones = new Map(parts.map(({ startMs, zone }) => [startMs, zone]));
+      return windowsOfParts(parts, HOUR_MS).map(({ startMs, summary }) => {
+        return { device, metric, zone: zones.get(startMs)!, startMs, summary };
+      });
+    });
+}
+
+const rollupsOf = <Row>(database: D1Database, select: string, bound: [string, string, number]) =>
+  within(
+    D1_ANSWERS_MS,
+    "D1",
+    database
+      .prepare(`SELECT ${select}`)
+      .bind(...bound)
+      .all<Row>(),
+  );
+
+const FROM_ROLLUPS = `
+  FROM json_each(?2) AS name
+  CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = name.value
+    AND rollup.start_ms > ?3 - ${BUCKET_MS_MAX} AND rollup.start_ms < ?3 + ${DAY_MS} AND rollup.end_ms > ?3`;
