@@ -30,6 +30,11 @@ export function packedAt(
   return packer.finish();
 }
 
+/** Metrics beside `a`, enough of them in an hour for buckets of an hour. */
+export const many: Record<string, number> = Object.fromEntries(
+  Array.from({ length: 900 }, (_, i) => [`m${i}`, 1]),
+);
+
 /** Rows written by commits since the object woke. */
 export const rowsWritten = (device: DeviceStub): Promise<number> =>
   runInDurableObject<DeviceObject, number>(device, (object) => object.rowsWritten);

@@ -1,4 +1,5 @@
 // When a device object must be woken, although nothing comes.
+import { HOUR_MS } from "../window/align.ts";
 import { type SealTiming, sealDueAt } from "./seal.ts";
 import type { DeviceState } from "./state.ts";
 
@@ -9,11 +10,18 @@ export interface AlarmTiming extends SealTiming {
   outboxSlackMs: number;
 }
 
+/** A device with long buckets reports rarely: its alarm waits as much longer for its own data. */
+const patience = ({ bucketMs }: { bucketMs: number }) => Math.max(1, bucketMs / HOUR_MS);
+
 /** When the object must be woken at the latest, by the receipt clock; null: never. */
 export function nextAlarmAt(state: DeviceState, timing: AlarmTiming): number | null {
   const dues = [
-    ...state.open.map((open) => sealDueAt(open, state.device, timing) + timing.sealFallbackMs),
-    ...state.outbox.map(({ resendAt }) => resendAt + timing.outboxSlackMs + state.clockOffsetMs),
+    ...state.open.map(
+      (open) => sealDueAt(open, state.device, timing) + timing.sealFallbackMs * patience(open.mark),
+    ),
+    ...state.outbox.map(
+      ({ resendAt }) => resendAt + timing.outboxSlackMs * patience(state) + state.clockOffsetMs,
+    ),
   ];
   return dues.length === 0 ? null : Math.min(...dues);
 }
@@ -40,7 +48,10 @@ export function planAlarm(
   const { alarmAt } = state;
   if (alarmAt === null || due < alarmAt || isLost(state, nowMs)) return due;
   const firesInVain =
-    hasSealed && alarmAt < due && alarmAt >= nowMs && alarmAt - nowMs <= timing.sealFallbackMs;
+    hasSealed &&
+    alarmAt < due &&
+    alarmAt >= nowMs &&
+    alarmAt - nowMs <= timing.sealFallbackMs * patience(state);
   return firesInVain ? due : undefined;
 }
 

@@ -4,9 +4,10 @@ import { METRIC_NAMES_BYTES_MAX, METRICS_PER_REPORT_MAX, PROBLEMS_LISTED_MAX } f
 import type { PackedReports, Verdicts } from "../../schemas/message.ts";
 import type { Column } from "../block/block.ts";
 import { forEachReport } from "../report/pack.ts";
-import { alignDown, BUCKET_MS, isLate } from "../window/align.ts";
+import { isLate } from "../window/align.ts";
+import { bucketOf, newSpan } from "./bucket.ts";
 import { lowerBound, OpenBlock } from "./open-block.ts";
-import { entryAt, type Ring } from "./ring.ts";
+import { entryAt, type Ring, type RingEntry } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
 
 const STORED = 0;
@@ -85,31 +86,22 @@ function put(column: Column, at: number, value: number, fresh: number): number {
 function blockFor(state: DeviceState, at: number, receivedAt: number, ring: Ring): OpenBlock {
   const known = state.open.find(({ mark }) => mark.startMs <= at && at < mark.endMs);
   if (known !== undefined) return known;
-  const startMs = alignDown(at, BUCKET_MS);
-  const entry = startMs < state.sealedThroughMs ? entryAt(ring, at) : undefined;
+  const sealed = at < state.sealedThroughMs ? entryAt(ring, at) : undefined;
+  const fresh = { slot: null, revision: 1, openedAt: receivedAt, dirty: false };
   const open =
-    entry === undefined
-      ? new OpenBlock({
-          startMs,
-          endMs: startMs + BUCKET_MS,
-          slot: null,
-          revision: 1,
-          openedAt: receivedAt,
-          dirty: false,
-        })
-      : new OpenBlock(
-          {
-            startMs: entry.startMs,
-            endMs: entry.endMs,
-            slot: entry.slot,
-            revision: entry.revision + 1,
-            openedAt: receivedAt,
-            dirty: false,
-          },
-          ring.read(entry.slot),
-        );
+    sealed === undefined
+      ? new OpenBlock({ ...newSpan(state, at, ring), ...fresh })
+      : openAgain(sealed, ring, receivedAt);
   state.open.push(open);
   return open;
+}
+
+/** A sealed block as it takes readings again; its next sealing makes the next revision. */
+export function openAgain(entry: RingEntry, ring: Ring, openedAt: number): OpenBlock {
+  const { startMs, endMs, slot } = entry;
+  const bucketMs = bucketOf(startMs, endMs);
+  const mark = { startMs, endMs, bucketMs, slot, revision: entry.revision + 1, openedAt, dirty: false };
+  return new OpenBlock(mark, ring.read(slot));
 }
 
 function newColumn(open: OpenBlock, metric: string): Column | undefined {
@@ -118,7 +110,7 @@ function newColumn(open: OpenBlock, metric: string): Column | undefined {
   return open.addColumn(metric);
 }
 
-const TOO_MANY = `a device has at most ${METRICS_PER_REPORT_MAX} metrics an hour, their names at most ${METRIC_NAMES_BYTES_MAX} characters together; split it into several devices`;
+const TOO_MANY = `a block of a device has at most ${METRICS_PER_REPORT_MAX} metrics, their names at most ${METRIC_NAMES_BYTES_MAX} characters together; split it into several devices`;
 
 function tooOld(at: number, oldest: number, state: DeviceState): string {
   const days = state.settings.latenessHorizonMs / 86_400_000;

@@ -76,9 +76,14 @@ export class FakeDevice {
       sealed.every((s) => s.slot !== slot),
     );
     state.commits += 1;
-    this.#row = encodeState(state);
+    this.keep();
     for (const row of sealed) ring.rows.set(row.slot, row);
     return { ...verdicts, sealed, resent: overdue.map(({ startMs }) => startMs) };
+  }
+
+  /** Writes the state row, as a commit does. */
+  keep(): void {
+    this.#row = encodeState(this.state);
   }
 
   /** The object leaves memory and comes back from its row. */

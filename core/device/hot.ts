@@ -1,7 +1,7 @@
 // The device's blocks → raw readings of one metric, and where the other tiers take over.
 import { READINGS_PER_QUERY_MAX } from "../../schemas/limits.ts";
 import type { HotReadings } from "../../schemas/message.ts";
-import { OpenBlock } from "./open-block.ts";
+import { openAgain } from "./apply.ts";
 import { retainedFromMs } from "./retain.ts";
 import type { Ring } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
@@ -30,11 +30,10 @@ export function readHot(
   const sealed = ring
     .entries()
     .filter(({ slot }) => !openSlots.has(slot))
-    .map(({ slot, startMs, endMs, revision }) => ({
-      startMs,
-      endMs,
-      block: () =>
-        new OpenBlock({ startMs, endMs, slot, revision, openedAt: 0, dirty: false }, ring.read(slot)),
+    .map((entry) => ({
+      startMs: entry.startMs,
+      endMs: entry.endMs,
+      block: () => openAgain(entry, ring, nowMs),
     }));
   const open = state.open.map((block) => ({
     startMs: block.mark.startMs,

@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { LatestReading } from "../../schemas/live.ts";
 import type { Block } from "../block/block.ts";
 import { decodeBlock } from "../block/decode.ts";
+import { BUCKET_MS_MAX } from "../window/align.ts";
 import { nextAlarmAt } from "./alarm.ts";
 import { FakeDevice, HOUR_MS, noise, type Sent, START_MS, TIMING } from "./fake-device.ts";
 import { readHot } from "./hot.ts";
@@ -15,6 +16,7 @@ const METRICS = ["a", "b", "noise"];
 type Step =
   | { type: "report"; reports: Sent[]; sealAll: boolean }
   | { type: "flood"; hour: number; seed: number }
+  | { type: "stream"; quarter: number; everyMs: number }
   | { type: "pass"; ms: number }
   | { type: "alarm" }
   | { type: "evict" }
@@ -38,6 +40,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({ type: fc.constant("flood" as const), hour: fc.nat(3), seed: fc.nat(3) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant("stream" as const),
+      quarter: fc.nat(32),
+      everyMs: fc.constantFrom(100, 1_000, 30_000),
+    }),
   },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("pass" as const), ms: fc.nat(90 * 60_000) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant("alarm" as const) }) },
@@ -103,6 +113,7 @@ class Run {
     else if (step.type === "deliver") this.#deliver(step.pick, step.confirmed);
     else if (step.type === "report") this.#commit(step.reports, step.sealAll);
     else if (step.type === "flood") this.#commit(flood(step.hour, step.seed), false);
+    else if (step.type === "stream") this.#commit(stream(step.quarter, step.everyMs), false);
     else {
       this.now = Math.max(this.now, nextAlarmAt(this.device.state, TIMING) ?? 0);
       this.#commit([], false);
@@ -175,6 +186,13 @@ const flood = (hour: number, seed: number): Sent[] =>
     metrics: { noise: value },
   }));
 
+/** Across the end of a bucket: the next one is made for the rate measured so. */
+const stream = (quarter: number, everyMs: number): Sent[] =>
+  Array.from({ length: 60 }, (_, i) => ({
+    at: START_MS + quarter * (HOUR_MS / 4) + (i - 30) * everyMs,
+    metrics: { a: i, b: i },
+  }));
+
 function readingsOf(blocks: readonly Block[]): Readings {
   const readings: Readings = new Map(METRICS.map((metric) => [metric, new Map()]));
   for (const { metric, at, value } of blocks.flatMap(({ columns }) => columns)) {
@@ -195,21 +213,25 @@ function expectSame(found: Readings, expected: Readings): void {
   }
 }
 
+/** No two blocks overlap, and each lies within one bucket of six hours, in which all others lie. */
 function expectDisjoint(blocks: readonly Block[]): void {
   const sorted = blocks.toSorted((a, b) => a.startMs - b.startMs);
   for (const [i, { startMs, endMs }] of sorted.entries()) {
-    expect(Math.floor(startMs / HOUR_MS)).toBe(Math.floor((endMs - 1) / HOUR_MS));
+    expect(startMs).toBeLessThan(endMs);
+    expect(Math.floor(startMs / BUCKET_MS_MAX)).toBe(Math.floor((endMs - 1) / BUCKET_MS_MAX));
     if (i > 0) expect(sorted[i - 1]!.endMs).toBeLessThanOrEqual(startMs);
   }
 }
 
-it("[D2] [D3] [D8] [D9] [D10] [D11] [D13] [D14] [D15] [D18] [W4] a device holds and stores what a plain map would", () => {
+it("[D2] [D3] [D8] [D9] [D10] [D11] [D13] [D14] [D15] [D18] [D21] [W4] a device holds and stores what a plain map would", () => {
+  const lengths = new Set<number>();
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30, size: "max" }), instant, instant, (steps, fromMs, toMs) => {
       const run = new Run();
       for (const next of steps) run.do(next);
       const { device, model } = run;
       const blocks = run.blocks();
+      for (const { startMs, endMs } of blocks) lengths.add(endMs - startMs);
       expectDisjoint(blocks);
       expectSame(readingsOf(blocks), model.readings);
       expect(device.state.latest).toEqual(model.latest);
@@ -223,4 +245,7 @@ it("[D2] [D3] [D8] [D9] [D10] [D11] [D13] [D14] [D15] [D18] [W4] a device holds 
     }),
     { numRuns: 300 },
   );
+  // Whole buckets of each length, some clipped by others, and some cut.
+  for (const whole of [HOUR_MS / 4, HOUR_MS, BUCKET_MS_MAX]) expect(lengths).toContain(whole);
+  expect([...lengths].some((length) => length > HOUR_MS && length < BUCKET_MS_MAX)).toBe(true);
 }, 60_000);

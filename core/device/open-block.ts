@@ -9,6 +9,8 @@ export interface BlockMark {
   endMs: number;
   slot: number | null;
   revision: number;
+  /** Length of the bucket it was made for, of which it may have only a part. */
+  bucketMs: number;
   /** Receipt time of the report that opened it. */
   openedAt: number;
   /** It holds something that no sealed block holds. */
@@ -59,6 +61,13 @@ export class OpenBlock {
     let count = 0;
     for (const { at } of this.#columns.values()) count += at.length;
     return count;
+  }
+
+  /** The first instant of any reading; Infinity when it has none. */
+  get firstAt(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { at } of this.columns().values()) first = Math.min(first, at[0] ?? first);
+    return first;
   }
 
   changed(): void {

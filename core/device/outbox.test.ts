@@ -9,7 +9,8 @@ const RESEND_MS_MAX = 6 * HOUR_MS;
 /** A device with sealed, unconfirmed blocks of these hours. */
 function deviceWithPending(...hours: number[]) {
   const device = new FakeDevice();
-  for (const hour of hours) device.commit(now, [reading(hour)], true);
+  // Later hours first: each is older than the newest, whose bucket is an hour.
+  for (const hour of hours.toSorted((a, b) => b - a)) device.commit(now, [reading(hour)], true);
   return device;
 }
 const startsOf = (blocks: readonly { startMs: number }[]) =>
@@ -40,12 +41,12 @@ describe("what is unconfirmed", () => {
   });
 
   it("[D13] goes oldest first, a bounded number at once", () => {
-    const hours = Array.from({ length: RESEND_AT_ONCE + 5 }, (_, i) => i).reverse();
+    const hours = Array.from({ length: RESEND_AT_ONCE + 5 }, (_, i) => i);
     const device = deviceWithPending(...hours);
     const first = takeOverdue(device.state, now + TIMING.resendMs, TIMING);
-    expect(startsOf(first)).toEqual(hours.toReversed().slice(0, RESEND_AT_ONCE));
+    expect(startsOf(first)).toEqual(hours.slice(0, RESEND_AT_ONCE));
     const rest = takeOverdue(device.state, now + TIMING.resendMs, TIMING);
-    expect(startsOf(rest)).toEqual(hours.toReversed().slice(RESEND_AT_ONCE));
+    expect(startsOf(rest)).toEqual(hours.slice(RESEND_AT_ONCE));
   });
 
   it("[D13] a block sealed again meanwhile is pending once, at its newest revision", () => {
@@ -59,7 +60,7 @@ describe("a confirmation", () => {
   it("[D14] takes off what it names, and says which", () => {
     const device = deviceWithPending(0, 1, 2);
     const stored = [0, 2, 7].map((hour) => ({ startMs: START_MS + hour * HOUR_MS, revision: 1 }));
-    expect(startsOf(confirm(device.state, stored))).toEqual([0, 2]);
+    expect(startsOf(confirm(device.state, stored)).sort()).toEqual([0, 2]);
     expect(startsOf(device.state.outbox)).toEqual([1]);
     expect(confirm(device.state, stored)).toEqual([]);
   });
@@ -72,13 +73,27 @@ describe("a confirmation", () => {
     expect(confirm(device.state, [{ startMs: START_MS, revision: 3 }])).toHaveLength(1);
   });
 
-  it("[D14] deserves a commit of its own when none is expected, or when it was forgotten once", () => {
+  it("[D14] deserves a commit of its own when none is expected soon, or when it was forgotten once", () => {
     const idle = deviceWithPending(0);
     expect(needsCommit(idle.state, confirm(idle.state, [{ startMs: START_MS, revision: 1 }]))).toBe(true);
     const busy = deviceWithPending(0);
-    busy.commit(now, [reading(50)]);
+    busy.commit(now, [reading(-1)]);
     const [first] = busy.state.outbox;
     expect(needsCommit(busy.state, [first!])).toBe(false);
     expect(needsCommit(busy.state, [{ ...first!, attempts: 2 }])).toBe(true);
+    const slow = deviceWithPending(0);
+    slow.commit(now, [reading(50)]);
+    expect(needsCommit(slow.state, [first!])).toBe(true);
+  });
+
+  it("[D14] [D24] of another life confirms nothing; one that says none is of the first", () => {
+    const device = deviceWithPending(0);
+    const receipt = { startMs: START_MS, revision: 1 };
+    expect(confirm(device.state, [{ ...receipt, generation: 1 }])).toEqual([]);
+    device.state.generation = 1;
+    expect(confirm(device.state, [receipt, { ...receipt, generation: 0 }])).toEqual([]);
+    expect(confirm(device.state, [{ ...receipt, generation: 1 }])).toHaveLength(1);
+    const first = deviceWithPending(0);
+    expect(confirm(first.state, [receipt])).toHaveLength(1);
   });
 });

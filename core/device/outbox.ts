@@ -1,5 +1,6 @@
 // What has left for storage and was not confirmed: what is sent again, and when the object must wake for it.
 import type { BlockReceipt } from "../../schemas/message.ts";
+import { isSlow } from "./bucket.ts";
 import { isGivenUp } from "./retain.ts";
 import type { Ring, RingEntry } from "./ring.ts";
 import type { SealTiming } from "./seal.ts";
@@ -66,8 +67,8 @@ export function confirm(state: DeviceState, stored: readonly BlockReceipt[]): Pe
 }
 
 /**
- * Whether confirmations that only memory knows of deserve a commit of their own: when no other is expected, or when the
- * block was sent again, so an earlier confirmation was forgotten in the object's sleep.
+ * Whether confirmations that only memory knows of deserve a commit of their own: when no other is expected before the
+ * block would be sent again, or when it was, so that an earlier confirmation was forgotten in the object's sleep.
  */
 export const needsCommit = (state: DeviceState, taken: readonly Pending[]) =>
-  state.open.length === 0 || taken.some(({ attempts }) => attempts > 1);
+  state.open.length === 0 || isSlow(state) || taken.some(({ attempts }) => attempts > 1);

@@ -40,6 +40,14 @@ describe("which slot a sealed block takes", () => {
     expect(chooseSlot(large, START_MS + HOUR_MS, none)).toEqual({ slot: 1, evicted: large[1] });
   });
 
+  it("[D25] [D26] what was given up is overwritten first, the oldest of it, and nothing more is given up", () => {
+    const givenUpMs = large[2]!.endMs;
+    expect(chooseSlot(large, past, none, givenUpMs)).toEqual({ slot: 1, evicted: undefined });
+    const small = [entry(0, 3), entry(1, 4)];
+    expect(chooseSlot(small, past, none, small[0]!.endMs)).toEqual({ slot: 0, evicted: undefined });
+    expect(chooseSlot(small, past, none, small[0]!.endMs - 1)).toEqual({ slot: 2, evicted: undefined });
+  });
+
   it("[D12] an oldest block in use is kept, and so is everything newer: hot answers have no hole", () => {
     expect(chooseSlot(large, past, new Set([1]))).toEqual({ slot: 3, evicted: undefined });
     expect(chooseSlot(large, past, new Set([0, 2])).evicted).toBe(large[1]);
@@ -48,7 +56,7 @@ describe("which slot a sealed block takes", () => {
 
 describe("a device whose ring is large", () => {
   const now = START_MS + 1_000 * HOUR_MS;
-  /** A device that sealed hours 0 and 1; hour 0 counts as large. */
+  /** A device that sealed [0 h, 1 h) and [1 h, 6 h); the first counts as large. */
   function deviceWithHistory() {
     const device = new FakeDevice({ latenessHorizonMs: 90 * 24 * HOUR_MS });
     device.commit(START_MS + HOUR_MS, [{ at: START_MS, metrics: { m: 1 } }], true);
@@ -103,17 +111,17 @@ describe("a device whose ring is large", () => {
     const { device, first } = deviceWithHistory();
     confirmAll(device);
     device.state.settings = { ...device.state.settings, latenessHorizonMs: 90 * 24 * HOUR_MS };
-    device.commit(START_MS + 5 * HOUR_MS, [{ at: START_MS + 5 * HOUR_MS, metrics: { m: 3 } }]);
-    const dueAt = START_MS + 6 * HOUR_MS + 2 * 60_000;
+    device.commit(START_MS + 8 * HOUR_MS, [{ at: START_MS + 8 * HOUR_MS, metrics: { m: 3 } }]);
+    const dueAt = START_MS + 12 * HOUR_MS + 2 * 60_000;
     device.commit(dueAt - 1, [
       { at: START_MS + 1, metrics: { m: 1 } },
-      { at: START_MS + 5 * HOUR_MS + 1, metrics: { m: 3 } },
+      { at: START_MS + 8 * HOUR_MS + 1, metrics: { m: 3 } },
     ]);
     device.state.settings = { ...device.state.settings, latenessHorizonMs: HOUR_MS };
     expect(device.commit(dueAt).sealed).toHaveLength(1);
     expect(device.state.open.map(({ mark }) => mark.slot)).toEqual([first.slot]);
     expect([...device.ring.rows.values()].map(({ startMs }) => (startMs - START_MS) / HOUR_MS)).toEqual([
-      0, 1, 5,
+      0, 1, 6,
     ]);
   });
 

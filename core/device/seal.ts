@@ -1,5 +1,6 @@
 // Open blocks → sealed ones: which, when, and into which slots of the ring.
-import { ALLOWED_LATENESS_MS, alignDown, BUCKET_MS } from "../window/align.ts";
+import { ALLOWED_LATENESS_MS, alignDown } from "../window/align.ts";
+import { measure } from "./bucket.ts";
 import { OpenBlock } from "./open-block.ts";
 import { notePending } from "./outbox.ts";
 import { chooseSlot, type Ring, type RingEntry } from "./ring.ts";
@@ -39,11 +40,12 @@ export function spreadOf(device: string): number {
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }
 
-/** When a block is due to be sealed: its bucket closed, plus the device's share of the spread. */
-export function sealDueAt(open: OpenBlock, device: string, timing: SealTiming): number {
-  const bucketEndMs = alignDown(open.mark.startMs, BUCKET_MS) + BUCKET_MS;
-  const dueAt = bucketEndMs + ALLOWED_LATENESS_MS + Math.floor(spreadOf(device) * timing.spreadMs);
-  return open.mark.openedAt < bucketEndMs ? dueAt : Math.max(dueAt, open.mark.openedAt + BACKLOG_SEAL_MS);
+/** When a block is due to be sealed: its bucket closed, plus the device's share of the spread, within a bucket's length. */
+export function sealDueAt({ mark }: OpenBlock, device: string, timing: SealTiming): number {
+  const bucketEndMs = alignDown(mark.startMs, mark.bucketMs) + mark.bucketMs;
+  const spreadMs = Math.floor(spreadOf(device) * Math.min(timing.spreadMs, mark.bucketMs));
+  const dueAt = bucketEndMs + ALLOWED_LATENESS_MS + spreadMs;
+  return mark.openedAt < bucketEndMs ? dueAt : Math.max(dueAt, mark.openedAt + BACKLOG_SEAL_MS);
 }
 
 /**
@@ -111,6 +113,7 @@ function intoRing(
     const entry: RingEntry = { slot, startMs, endMs, revision, bytes: block.length };
     entries = [...entries.filter((other) => other.slot !== slot), entry];
     inUse.add(slot);
+    if (startMs >= (state.measured?.startMs ?? 0)) state.measured = measure(open);
     state.sealedThroughMs = Math.max(state.sealedThroughMs, endMs);
     notePending(state, entry, nowMs - state.clockOffsetMs, timing);
     return { ...entry, block };

@@ -2,6 +2,8 @@
 import type { LatestReading } from "../../schemas/live.ts";
 import type { ObjectProfile } from "../../schemas/message.ts";
 import type { TenantSettings } from "../../schemas/tenant.ts";
+import { HOUR_MS } from "../window/align.ts";
+import type { Measured } from "./bucket.ts";
 import { type BlockMark, OpenBlock } from "./open-block.ts";
 
 /** A sealed block on its way to storage, until the consumer says it is there. */
@@ -27,6 +29,10 @@ interface StateHeader {
   newestAt: number;
   /** End of the newest span ever sealed: a bucket at or after it is in no ring slot. */
   sealedThroughMs: number;
+  /** Length of the bucket of the newest block, and of what older ones are opened. */
+  bucketMs: number;
+  /** The newest block ever sealed, as it was sealed last; null: none. */
+  measured: Measured | null;
   /**
    * End of the newest span given up or handed over: nothing before it can be told from a duplicate, so it is refused.
    * A ring slot that ends at or before it is free.
@@ -59,11 +65,11 @@ export interface DeviceState extends StateHeader {
 }
 
 /** What came to the header later may be missing. */
-type Later = "generation";
+type Later = "generation" | "bucketMs" | "measured";
 
 interface PersistedHeader extends Omit<StateHeader, Later>, Partial<Pick<StateHeader, Later>> {
   latest: Record<string, [at: number, value: number, receivedAt: number]>;
-  open: (BlockMark & { bytes: number; touched?: number })[];
+  open: (Omit<BlockMark, "bucketMs"> & { bucketMs?: number; bytes: number; touched?: number })[];
 }
 
 /** The state of a device that never reported. */
@@ -82,6 +88,8 @@ export function newState(
     settingsAt: nowMs,
     newestAt: 0,
     sealedThroughMs: 0,
+    bucketMs: HOUR_MS,
+    measured: null,
     evictedThroughMs: 0,
     lastReceivedAt: null,
     firstReceivedAt: null,
@@ -136,7 +144,11 @@ export function decodeState(row: Uint8Array): DeviceState {
   let offset = HEADER_LENGTH_BYTES + headBytes;
   const header = JSON.parse(decoder.decode(row.subarray(HEADER_LENGTH_BYTES, offset))) as PersistedHeader;
   const open = header.open.map(({ bytes, touched, ...mark }) => {
-    const block = new OpenBlock(mark, row.subarray(offset, offset + bytes), touched);
+    const block = new OpenBlock(
+      { ...mark, bucketMs: mark.bucketMs ?? HOUR_MS },
+      row.subarray(offset, offset + bytes),
+      touched,
+    );
     offset += bytes;
     return block;
   });
@@ -146,5 +158,6 @@ export function decodeState(row: Uint8Array): DeviceState {
       { at, value, receivedAt },
     ]),
   );
-  return { ...header, generation: header.generation ?? 0, open, latest };
+  const { generation = 0, bucketMs = HOUR_MS, measured = null } = header;
+  return { ...header, generation, bucketMs, measured, open, latest };
 }

@@ -7,6 +7,7 @@ import {
   HOUR_MS,
   held,
   KeptQueue,
+  many,
   packed,
   packedAt,
   rowsOnceKnown,
@@ -23,7 +24,7 @@ const DUE_MS = HOUR_MS + 3 * 60_000;
 
 it("[D14] a confirmation forgotten in a sleep is written at once when it comes again", async () => {
   const device = env.DEVICE.getByName("forgetting/confirmed");
-  await device.report(packed([T0, { a: 1 }]), T0);
+  await device.report(packed([T0, { a: 1, ...many }]), T0);
   await rowsOnceKnown(device);
   const queue = await new KeptQueue().into(device);
   await device.report(packed([T0 + DUE_MS, { a: 2 }]), T0 + DUE_MS);

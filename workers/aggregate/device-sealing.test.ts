@@ -14,6 +14,7 @@ import {
   HOUR_MS,
   held,
   KeptQueue,
+  many,
   packed,
   packedAt,
   rowsOnceKnown,
@@ -47,10 +48,10 @@ async function deviceWithQueue(name: string): Promise<[DeviceStub, KeptQueue]> {
   return [device, await new KeptQueue().into(device)];
 }
 
-/** A device of one sealed hour, its next hour open. */
-async function deviceWithSealedHour(name: string): Promise<[DeviceStub, KeptQueue]> {
+/** A device of one sealed hour, its next hour open; with `more` metrics in the first. */
+async function deviceWithSealedHour(name: string, more = {}): Promise<[DeviceStub, KeptQueue]> {
   const [device, queue] = await deviceWithQueue(name);
-  await device.report(packed([T0, { a: 1 }]), T0);
+  await device.report(packed([T0, { a: 1, ...more }]), T0);
   await rowsOnceKnown(device);
   await device.report(packed([T0 + DUE_MS, { a: 2 }]), T0 + DUE_MS);
   expect(queue.sent).toMatchObject([{ startMs: T0, revision: 1 }]);
@@ -183,7 +184,7 @@ it("[D14] a confirmation of an older revision confirms nothing newer", async () 
 });
 
 it("[D14] with a block open it waits for the next commit", async () => {
-  const [device] = await deviceWithSealedHour("sealing/with-next");
+  const [device] = await deviceWithSealedHour("sealing/with-next", many);
   const before = await rowsWritten(device);
   await device.confirm([{ startMs: T0, revision: 1 }]);
   expect(await rowsWritten(device)).toBe(before);
@@ -191,6 +192,13 @@ it("[D14] with a block open it waits for the next commit", async () => {
   expect(await rowsWritten(device)).toBe(before + 1);
   await evictDurableObject(device);
   expect(await device.readings("a", 0, 0)).toMatchObject({ unsettledFromMs: T0 + HOUR_MS });
+});
+
+it("[D14] [D21] with only a block of six hours open it is written at once: the next commit may be hours away", async () => {
+  const [device] = await deviceWithSealedHour("sealing/slow");
+  const before = await rowsWritten(device);
+  await device.confirm([{ startMs: T0, revision: 1 }]);
+  expect(await rowsWritten(device)).toBe(before + 1);
 });
 
 it("[D14] with nothing open it is written at once", async () => {

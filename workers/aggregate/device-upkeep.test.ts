@@ -7,6 +7,7 @@ import {
   HOUR_MS,
   held,
   KeptQueue,
+  many,
   packed,
   packedAt,
   rowsOnceKnown,
@@ -26,9 +27,9 @@ const DAY_MS = 24 * HOUR_MS;
 const DUE_MS = HOUR_MS + 2 * MINUTE_MS;
 const ALWAYS = Number.MAX_SAFE_INTEGER;
 
-async function deviceWithQueue(name: string): Promise<[DeviceStub, KeptQueue]> {
+async function deviceWithQueue(name: string, more = {}): Promise<[DeviceStub, KeptQueue]> {
   const device = env.DEVICE.getByName(name);
-  await device.report(packed([T0, { a: 1 }]), T0);
+  await device.report(packed([T0, { a: 1, ...more }]), T0);
   await rowsOnceKnown(device);
   return [device, await new KeptQueue().into(device)];
 }
@@ -121,9 +122,9 @@ it("[D25] a silent device's blocks are deleted when older than rawDays and horiz
 });
 
 it("[S18] sealed blocks of a range go to the queue again, oldest first, open ones sealed before, twenty at once", async () => {
-  const [device, queue] = await deviceWithQueue("resend/pages");
+  const [device, queue] = await deviceWithQueue("resend/pages", many);
   for (let hour = 1; hour < 30; hour++) {
-    await device.report(packed([T0 + hour * HOUR_MS, { a: hour }]), T0 + hour * HOUR_MS);
+    await device.report(packed([T0 + hour * HOUR_MS, { a: hour, ...many }]), T0 + hour * HOUR_MS);
     if (hour < 29) await device.seal();
   }
   const starts = queue.sent.map(({ startMs }) => startMs);
