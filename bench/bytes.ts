@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { dateOf } from "../core/archive/key.ts";
 import { type ArchivedBlock, rawColumns } from "../core/archive/raw-rows.ts";
-import { encodeBlock } from "../core/block/encode.ts";
-import { OpenBlock } from "../core/device/open-block.ts";
-import { alignDown, BUCKET_MS } from "../core/window/align.ts";
+import { decodeBlock } from "../core/block/decode.ts";
+import { FakeDevice } from "../core/device/fake-device.ts";
+import type { SealedBlock } from "../core/device/seal.ts";
 import { beijingAirTar } from "../scripts/recordings/beijing-air.ts";
 import { nab } from "../scripts/recordings/nab.ts";
 import type { RecordedReport } from "../scripts/recordings/recording.ts";
@@ -53,7 +53,7 @@ interface Sizes {
 async function measure(reports: readonly RecordedReport[], folder: string): Promise<Sizes> {
   const devices = blocksOf(reports);
   const archived: (ArchivedBlock & { startMs: number })[] = [...devices].flatMap(([device, blocks]) =>
-    blocks.map((open) => ({ device, revision: 1, block: open.block(), startMs: open.mark.startMs })),
+    blocks.map(({ block, startMs }) => ({ device, revision: 1, block: decodeBlock(block), startMs })),
   );
   const columns = rawColumns(archived);
   const compacted = encodeParquet(columns);
@@ -64,7 +64,7 @@ async function measure(reports: readonly RecordedReport[], folder: string): Prom
   return {
     values: columns.value.length,
     json: reports.reduce((sum, { at, metrics }) => sum + JSON.stringify({ at, metrics }).length, 0),
-    blocks: archived.reduce((sum, { block }) => sum + encodeBlock(block).length, 0),
+    blocks: [...devices.values()].flat().reduce((sum, { bytes }) => sum + bytes, 0),
     hourFiles: filesOf(Map.groupBy(archived, ({ startMs }) => startMs).values()),
     dayFiles: filesOf(Map.groupBy(archived, ({ startMs }) => dateOf(startMs)).values()),
     compacted: compacted.length,
@@ -84,24 +84,23 @@ async function duckdbBytes(path: string, folder: string, version: "V1" | "V2"): 
   return (await stat(copy)).size;
 }
 
-/** The blocks a device makes of reports: one an hour. */
-function blocksOf(reports: readonly RecordedReport[]): Map<string, OpenBlock[]> {
-  const open = new Map<string, Map<number, OpenBlock>>();
-  for (const { device, at, metrics } of reports) {
-    const own = open.get(device) ?? new Map<number, OpenBlock>();
-    open.set(device, own);
-    const startMs = alignDown(at, BUCKET_MS);
-    const mark = { startMs, endMs: startMs + BUCKET_MS, slot: null, revision: 1, openedAt: at, dirty: true };
-    const block = own.get(startMs) ?? new OpenBlock(mark);
-    own.set(startMs, block);
-    for (const [metric, value] of Object.entries(metrics)) {
-      const column = block.columns().get(metric) ?? block.addColumn(metric)!;
-      if (at <= (column.at.at(-1) ?? Number.NEGATIVE_INFINITY)) continue; // a few series turn back their clock
-      column.at.push(at);
-      column.value.push(value);
+/** Reports a commit of the devices below takes. */
+const REPORTS_A_COMMIT = 60;
+
+/** The blocks that devices make of reports, in the end. */
+function blocksOf(reports: readonly RecordedReport[]): Map<string, SealedBlock[]> {
+  const blocks = new Map<string, SealedBlock[]>();
+  for (const [name, own] of Map.groupBy(reports, ({ device }) => device)) {
+    const device = new FakeDevice({ latenessHorizonMs: Number.MAX_SAFE_INTEGER });
+    for (let i = 0; i < own.length; i += REPORTS_A_COMMIT) {
+      const some = own.slice(i, i + REPORTS_A_COMMIT);
+      device.commit(some.at(-1)!.at, some);
+      device.state.outbox = []; // stored
     }
+    device.commit(own.at(-1)!.at, [], true);
+    blocks.set(name, [...device.ring.rows.values()]);
   }
-  return new Map([...open].map(([device, blocks]) => [device, [...blocks.values()]]));
+  return blocks;
 }
 
 const generated = (days: number): RecordedReport[] =>
@@ -138,7 +137,7 @@ function sectionOf(measured: ({ name: string } & Sizes)[], missing: boolean): Se
   return {
     title: "Bytes a value: (device, metric, at, value)",
     notes: [
-      "Blocks as devices make them, one an hour. Parquet by the consumer's writer: a file for the fleet's hour (what it writes now), for its day, and one compacted file.",
+      "Blocks as devices make them: of 15 min, 1 h or 6 h. Parquet by the consumer's writer: a file for the fleet's hour (what it writes now), for its day, and one compacted file.",
       "DuckDB writes the same rows in the same order with zstd; V2 allows it the newer encodings. JSON is the reports as sent.",
       ...(missing ? ["../shared/data is not there: the recordings are left out."] : []),
     ],
