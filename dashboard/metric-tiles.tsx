@@ -1,6 +1,6 @@
 // Every metric of the device with its latest value; pressing a tile puts it on the chart.
 import { useRef, useState } from "preact/hooks";
-import type { LatestReading } from "../schemas/live.ts";
+import type { ClockFault, LatestReading } from "../schemas/live.ts";
 import { useTicking } from "./context.ts";
 import { decimalsOf, formatAge, formatValue } from "./format.ts";
 import { sparkPath } from "./trail.ts";
@@ -10,6 +10,12 @@ import type { ZoneWatch } from "./zone-watch.ts";
 export const COMPARED_MAX = 2;
 /** From this many on, tiles can be searched. */
 const SEARCH_FROM_COUNT = 13;
+
+const CLOCK_NOTES: Record<ClockFault, string> = {
+  ahead: "Its time lies after its receipt: the device's clock is ahead.",
+  behind:
+    "Its time lies more than 5 min before its receipt: the device's clock is behind, or it was sent late.",
+};
 
 interface MetricTilesProps {
   watch: ZoneWatch;
@@ -81,7 +87,14 @@ function Tile({ watch, device, metric, reading, selected, onSelect }: TileProps)
         </span>
         <span class="tile-value">{text}</span>
         <span class="tile-foot">
-          <span>{age}</span>
+          <span>
+            {age}
+            {reading.clock && (
+              <abbr class="tile-clock" title={CLOCK_NOTES[reading.clock]}>
+                {reading.clock}
+              </abbr>
+            )}
+          </span>
           <svg width="64" height="16" aria-hidden="true">
             <path d={sparkPath(trail?.values.slice(-60) ?? [], 64, 16)} />
           </svg>

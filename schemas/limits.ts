@@ -14,6 +14,8 @@ export const METRIC_NAMES_BYTES_MAX = 32 * 1024;
 export const FRAME_BYTES_MAX = 64 * 1024;
 /** How far a reading's `at` may lie ahead of the receipt clock. */
 export const AT_AHEAD_MS_MAX = 10 * 60_000;
+/** A reading is flagged `behind` when its `at` lies more than this before its receipt: a stale clock, or a backlog. */
+export const CLOCK_BEHIND_MS = 5 * 60_000;
 /** `at` below this is taken for seconds: 1e11 ms is March 1973, 1e11 s is the year 5138. */
 export const AT_SECONDS_BELOW = 1e11;
 /** `at` above this is taken for micro- or nanoseconds: 1e14 ms is the year 5138. */

@@ -4,8 +4,17 @@ import { deviceName, zoneName } from "./name.ts";
 
 const instantMs = z.number();
 
-/** The newest reading of one metric, newest by the device's clock; `receivedAt` is ours. */
-export const latestReading = z.object({ at: instantMs, value: z.number(), receivedAt: instantMs });
+/** What is odd about a reading's `at`: more than 5 min behind its receipt, or ahead of it at all. */
+export const clockFault = z.enum(["behind", "ahead"]);
+export type ClockFault = z.infer<typeof clockFault>;
+
+/** The newest reading of one metric, newest by the device's clock; `receivedAt` is ours. `clock` absent: nothing is odd. */
+export const latestReading = z.object({
+  at: instantMs,
+  value: z.number(),
+  receivedAt: instantMs,
+  clock: clockFault.optional(),
+});
 export type LatestReading = z.infer<typeof latestReading>;
 
 /** One device at a glance. `connected`: it holds a socket open. `lastReceivedAt` null: it never reported. */

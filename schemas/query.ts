@@ -1,6 +1,7 @@
 // What an operator asks and what the API answers.
 import * as z from "zod";
 import { parseIso } from "./instant.ts";
+import { latestReading } from "./live.ts";
 import { deviceName, metricName, zoneName } from "./name.ts";
 
 /** The last instant a JavaScript date has: 13 September 275760. */
@@ -93,13 +94,14 @@ export const fleetAnswer = z.object({
   zones: z.array(z.object({ zone: zoneName, devices: z.number().int() })),
 });
 
-/** `GET /v1/devices/:device/latest`. */
+/** `GET /v1/devices/:device/latest`. `clock` counts readings taken in whose `at` was odd, since the device's first report. */
 export const latestAnswer = z.object({
   device: deviceName,
   zone: zoneName,
   connected: z.boolean(),
   lastReceivedAt: z.number().nullable(),
-  metrics: z.record(z.string(), z.object({ at: z.number(), value: z.number(), receivedAt: z.number() })),
+  metrics: z.record(z.string(), latestReading),
+  clock: z.object({ behind: z.number().int(), ahead: z.number().int() }),
 });
 export type LatestAnswer = z.infer<typeof latestAnswer>;
 

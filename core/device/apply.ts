@@ -6,7 +6,9 @@ import type { Column } from "../block/block.ts";
 import { forEachReport } from "../report/pack.ts";
 import { isLate } from "../window/align.ts";
 import { bucketOf, newSpan } from "./bucket.ts";
+import { clockFaultOf } from "./latest.ts";
 import { lowerBound, OpenBlock } from "./open-block.ts";
+import { oldestTaken } from "./retain.ts";
 import { entryAt, type Ring, type RingEntry } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
 
@@ -15,10 +17,6 @@ const DUPLICATE = 1;
 const CORRECTED = 2;
 const LATE = 3;
 const REFUSED = 5;
-
-/** The oldest `at` the device takes: within the tenant's horizon, and not in a span the ring has given up. */
-export const oldestTaken = (state: DeviceState, receivedAt: number) =>
-  Math.max(receivedAt - state.settings.latenessHorizonMs, state.evictedThroughMs);
 
 /**
  * Applies reports in order, changing `state`. A block that holds a reading's instant is opened from the ring when it
@@ -43,6 +41,7 @@ export function applyReports(state: DeviceState, reports: PackedReports, ring: R
       open = blockFor(state, at, receivedAt, ring);
     const late = isLate(at, state.newestAt) ? LATE : STORED;
     if (at > state.newestAt) state.newestAt = at;
+    let taken = 0;
     const columns = open.columns();
     for (let i = 0; i < shape.length; i++) {
       const metric = reports.names[shape[i]!]!;
@@ -55,9 +54,12 @@ export function applyReports(state: DeviceState, reports: PackedReports, ring: R
       if (verdict !== DUPLICATE) {
         open.changed();
         open.touched = touch;
+        taken += 1;
       }
       counts[verdict]! += 1;
     }
+    const fault = clockFaultOf(at, receivedAt);
+    if (fault !== undefined) state.clock[fault] += taken;
   });
   for (let i = 0; i < counts.length; i++) state.counts[i]! += counts[i]!;
   return verdicts;

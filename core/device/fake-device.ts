@@ -6,6 +6,7 @@ import type { AlarmTiming } from "./alarm.ts";
 import { applyReports } from "./apply.ts";
 import { noteLatest } from "./latest.ts";
 import { takeOverdue } from "./outbox.ts";
+import { giveUpExpired } from "./retain.ts";
 import type { Ring, RingEntry } from "./ring.ts";
 import { type SealedBlock, sealBlocks } from "./seal.ts";
 import { type DeviceState, decodeState, encodeState, newState } from "./state.ts";
@@ -79,6 +80,15 @@ export class FakeDevice {
     this.keep();
     for (const row of sealed) ring.rows.set(row.slot, row);
     return { ...verdicts, sealed, resent: overdue.map(({ startMs }) => startMs) };
+  }
+
+  /** A sweep at `now`; gives the slots it deleted. */
+  sweep(now: number): number[] {
+    const deleted = giveUpExpired(this.state, this.ring, now);
+    const { sealed } = this.commit(now);
+    const gone = deleted.filter((slot) => sealed.every((row) => row.slot !== slot));
+    for (const slot of gone) this.ring.rows.delete(slot);
+    return gone;
   }
 
   /** Writes the state row, as a commit does. */

@@ -1,9 +1,31 @@
 // Reports → the newest reading of each metric, newest by the device's clock.
-import { METRICS_PER_REPORT_MAX } from "../../schemas/limits.ts";
+import { CLOCK_BEHIND_MS, METRICS_PER_REPORT_MAX } from "../../schemas/limits.ts";
+import type { ClockFault, LatestReading } from "../../schemas/live.ts";
 import type { PackedReports } from "../../schemas/message.ts";
 import { forEachReport } from "../report/pack.ts";
-import { oldestTaken } from "./apply.ts";
+import { oldestTaken } from "./retain.ts";
 import type { DeviceState } from "./state.ts";
+
+/** What is odd about the device's clock, by one reading. */
+export function clockFaultOf(at: number, receivedAt: number): ClockFault | undefined {
+  if (at > receivedAt) return "ahead";
+  return receivedAt - at > CLOCK_BEHIND_MS ? "behind" : undefined;
+}
+
+/** Of these metrics, the latest readings as they are shown, flagged where the clock was odd. */
+export function shownLatest(
+  { latest }: DeviceState,
+  metrics: Iterable<string> = latest.keys(),
+): Record<string, LatestReading> {
+  const shown: Record<string, LatestReading> = {};
+  for (const metric of metrics) {
+    const reading = latest.get(metric);
+    if (reading === undefined) continue;
+    const clock = clockFaultOf(reading.at, reading.receivedAt);
+    shown[metric] = clock === undefined ? reading : { ...reading, clock };
+  }
+  return shown;
+}
 
 /**
  * Notes newer readings in `state.latest` and gives the metrics that changed; called when a report comes, for live sees

@@ -9,6 +9,10 @@ const DAY_MS = 86_400_000;
 export const retainedFromMs = ({ settings }: DeviceState, nowMs: number) =>
   nowMs - Math.max(settings.latenessHorizonMs, settings.retention.rawDays * DAY_MS);
 
+/** The oldest `at` the device takes: within the tenant's horizon, and not in a span the ring has given up. */
+export const oldestTaken = (state: DeviceState, receivedAt: number) =>
+  Math.max(receivedAt - state.settings.latenessHorizonMs, state.evictedThroughMs);
+
 /** Nothing before its end is asked for or taken any more: its slot may be overwritten. */
 export const isGivenUp = (state: DeviceState, { endMs }: Pick<RingEntry, "endMs">) =>
   endMs <= state.evictedThroughMs;

@@ -1,5 +1,5 @@
 // What a device object remembers ↔ the bytes of its one row.
-import type { LatestReading } from "../../schemas/live.ts";
+import type { ClockFault, LatestReading } from "../../schemas/live.ts";
 import type { ObjectProfile } from "../../schemas/message.ts";
 import type { TenantSettings } from "../../schemas/tenant.ts";
 import { HOUR_MS } from "../window/align.ts";
@@ -42,6 +42,8 @@ interface StateHeader {
   firstReceivedAt: number | null;
   /** Readings by verdict, in the order of VERDICTS, since the device's first report. */
   counts: number[];
+  /** Readings taken in whose `at` was odd. */
+  clock: Record<ClockFault, number>;
   commits: number;
   outbox: Pending[];
   /** When the pending alarm fires, by the receipt clock as it stood when it was set; null: none. */
@@ -65,7 +67,7 @@ export interface DeviceState extends StateHeader {
 }
 
 /** What came to the header later may be missing. */
-type Later = "generation" | "bucketMs" | "measured";
+type Later = "clock" | "generation" | "bucketMs" | "measured";
 
 interface PersistedHeader extends Omit<StateHeader, Later>, Partial<Pick<StateHeader, Later>> {
   latest: Record<string, [at: number, value: number, receivedAt: number]>;
@@ -94,6 +96,7 @@ export function newState(
     lastReceivedAt: null,
     firstReceivedAt: null,
     counts: [0, 0, 0, 0, 0, 0],
+    clock: { behind: 0, ahead: 0 },
     commits: 0,
     outbox: [],
     alarmAt: null,
@@ -158,6 +161,6 @@ export function decodeState(row: Uint8Array): DeviceState {
       { at, value, receivedAt },
     ]),
   );
-  const { generation = 0, bucketMs = HOUR_MS, measured = null } = header;
-  return { ...header, generation, bucketMs, measured, open, latest };
+  const { clock = { behind: 0, ahead: 0 }, generation = 0, bucketMs = HOUR_MS, measured = null } = header;
+  return { ...header, clock, generation, bucketMs, measured, open, latest };
 }

@@ -1,6 +1,7 @@
 // What a device shows its zone: nothing while nobody watches, then at most one coalesced update a second.
+import { shownLatest } from "../../core/device/latest.ts";
 import type { DeviceState } from "../../core/device/state.ts";
-import type { DeviceGlance, LatestReading } from "../../schemas/live.ts";
+import type { DeviceGlance } from "../../schemas/live.ts";
 import { wallMs } from "../clock.ts";
 import type { AggregateEnv } from "./env.ts";
 
@@ -91,17 +92,13 @@ export class DeviceLive {
   }
 
   glance(state: DeviceState, connected: boolean): DeviceGlance {
-    const { device, profile, lastReceivedAt, latest } = state;
-    return { device, ...profile, connected, lastReceivedAt, metrics: Object.fromEntries(latest) };
+    const { device, profile, lastReceivedAt } = state;
+    return { device, ...profile, connected, lastReceivedAt, metrics: shownLatest(state) };
   }
 
   async #push(state: DeviceState, connected: boolean): Promise<void> {
     if (state.joinedZone === null) return;
-    const metrics: Record<string, LatestReading> = {};
-    for (const metric of this.#changed) {
-      const reading = state.latest.get(metric);
-      if (reading !== undefined) metrics[metric] = reading;
-    }
+    const metrics = shownLatest(state, this.#changed);
     this.#changed.clear();
     this.#pushedAt = wallMs();
     const { device, lastReceivedAt } = state;

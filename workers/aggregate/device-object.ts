@@ -4,7 +4,7 @@ import { decodeFrame } from "../../core/decode/device-frame.ts";
 import { isAlarmLost, isOverdue, planAlarm } from "../../core/device/alarm.ts";
 import { applyReports } from "../../core/device/apply.ts";
 import { readHot } from "../../core/device/hot.ts";
-import { noteLatest } from "../../core/device/latest.ts";
+import { noteLatest, shownLatest } from "../../core/device/latest.ts";
 import type { OpenBlock } from "../../core/device/open-block.ts";
 import { confirm, needsCommit, takeAgain, takeOverdue } from "../../core/device/outbox.ts";
 import { beginsBefore, giveUpExpired, handOver } from "../../core/device/retain.ts";
@@ -231,13 +231,14 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   async latest(): Promise<LatestAnswer | null> {
     const state = this.#loadKnown();
     if (state === undefined) return null;
-    const { device, profile, lastReceivedAt, latest } = state;
+    const { device, profile, lastReceivedAt, clock } = state;
     return {
       device,
       zone: profile.zone,
       connected: this.#sockets.count() > 0,
       lastReceivedAt,
-      metrics: Object.fromEntries(latest),
+      metrics: shownLatest(state),
+      clock,
     };
   }
 
