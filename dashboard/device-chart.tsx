@@ -13,6 +13,11 @@ import { appendReading, type Track } from "./track.ts";
 import { useAnswer } from "./use-answer.ts";
 import type { ZoneWatch } from "./zone-watch.ts";
 
+/** A line that goes up and down within a pixel takes two points of it. */
+const POINTS_PER_PIXEL = 2;
+/** A narrow chart may be turned, or widened. */
+const POINTS_MIN = 1_000;
+
 interface DeviceChartProps {
   watch: ZoneWatch;
   device: string;
@@ -30,7 +35,9 @@ export function DeviceChart({ watch, device, metrics, range }: DeviceChartProps)
     (signal) => {
       // The range asked for is half-open: a millisecond more takes in the newest reading.
       const endMs = Math.ceil(view().endMs) + 1;
-      return loadHistory(api, { device, metrics, startMs: endMs - range.spanMs, endMs, resolution }, signal);
+      const maxPoints = Math.max(POINTS_MIN, POINTS_PER_PIXEL * (host.current?.clientWidth ?? 0));
+      const asked = { device, metrics, startMs: endMs - range.spanMs, endMs, resolution, maxPoints };
+      return loadHistory(api, asked, signal);
     },
     rereadEveryMs(range.spanMs),
   );

@@ -33,6 +33,7 @@ export function HistorySources({ sources, asked, onAsk }: HistorySourcesProps) {
             {sources.length > 1 && `${entry.metric}: `}
             {entry.resolution === "raw" ? "raw readings" : `${entry.resolution} windows, mean with min–max`}{" "}
             from <b>{entry.source}</b> ({describe(entry)})
+            {entry.thinned && ` · the most telling of ${entry.thinned.from} points`}
             {entry.bytesRead !== undefined && ` · ${formatBytes(entry.bytesRead)} read`}
           </span>
         ))}

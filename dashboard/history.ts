@@ -9,6 +9,8 @@ export interface HistoryAsked {
   startMs: number;
   endMs: number;
   resolution: Resolution;
+  /** More could not be told apart on the chart. */
+  maxPoints: number;
 }
 
 export interface History {
@@ -19,7 +21,7 @@ export interface History {
 /** Who answered for one metric, and how finely. */
 export type HistorySource = Pick<
   HistoryAnswer,
-  "metric" | "source" | "resolution" | "segments" | "bytesRead"
+  "metric" | "source" | "resolution" | "segments" | "bytesRead" | "thinned"
 >;
 
 export async function loadHistory(api: Api, asked: HistoryAsked, signal: AbortSignal): Promise<History> {
@@ -30,6 +32,7 @@ export async function loadHistory(api: Api, asked: HistoryAsked, signal: AbortSi
         from: String(asked.startMs),
         to: String(asked.endMs),
         resolution: asked.resolution,
+        maxPoints: String(asked.maxPoints),
       });
       return api.get<HistoryAnswer>(
         `/v1/devices/${encodeURIComponent(asked.device)}/history?${query}`,

@@ -10,6 +10,7 @@ const raw = (...points: [number, number][]) =>
       source: "hot",
       resolution: "raw",
       segments: [],
+      next: null,
       points: points.map(([at, value]) => ({ at, value })),
     },
     1e9,

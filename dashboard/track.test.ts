@@ -2,11 +2,12 @@ import { describe, expect, it } from "vitest";
 import type { HistoryAnswer, WindowPoint } from "../schemas/query.ts";
 import { appendReading, dropBefore, trackOf } from "./track.ts";
 
-const answer = (over: Pick<HistoryAnswer, "resolution" | "points">): HistoryAnswer => ({
+const answer = (over: Pick<HistoryAnswer, "resolution" | "points" | "thinned">): HistoryAnswer => ({
   device: "d",
   metric: "m",
   source: "hot",
   segments: [],
+  next: null,
   ...over,
 });
 const raw = (...points: [number, number][]) =>
@@ -33,6 +34,19 @@ describe("a raw track", () => {
     expect(appendReading(track, 2000, 2.5)).toBe(true);
     expect(track.value).toEqual([1, 2.5]);
     expect(track.pointCount).toBe(2);
+  });
+
+  it("of thinned readings is not broken by steps that thinning makes, but by a silence", () => {
+    const steps = Array.from({ length: 100 }, (_, i) => (i % 10 === 9 ? 300_000 : 20_000));
+    const at = steps.map((_, i) => steps.slice(0, i).reduce((sum, step) => sum + step, 0));
+    const points = [...at, at.at(-1)! + 7_200_000].map((instant) => ({ at: instant, value: 1 }));
+    const thinned = { method: "lttb", from: 5_000 } as const;
+    const whole = trackOf(answer({ resolution: "raw", points }), 1e9);
+    const drawn = trackOf(answer({ resolution: "raw", points, thinned }), 1e9);
+    const breaks = (track: typeof drawn) => track.value.filter((value) => value === null).length;
+    expect(breaks(whole)).toBeGreaterThan(1);
+    expect(breaks(drawn)).toBe(1);
+    expect(drawn.value.at(-2)).toBeNull();
   });
 
   it("breaks the line where the device fell silent, not at its own slow pace", () => {

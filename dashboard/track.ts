@@ -30,6 +30,8 @@ export interface Track {
 const WINDOW_MS = { raw: 0, "1m": 60_000, "5m": 300_000, "1h": 3_600_000, "1d": 86_400_000 } as const;
 /** Raw readings closer than this are never torn apart, however irregular the device. */
 const RAW_STEP_MS_MIN = 60_000;
+/** Thinning chooses one point of each so many: two neighbours lie up to two such steps apart, whatever is around them. */
+const THINNED_STEPS = 3;
 
 /** `toMs`: the end of the range that was asked for. */
 export function trackOf(answer: HistoryAnswer, toMs: number): Track {
@@ -45,9 +47,18 @@ export function trackOf(answer: HistoryAnswer, toMs: number): Track {
     knownUntilMs: toMs,
     open: null,
   };
-  if (windowMs === 0) addRaw(track, answer.points as RawPoint[]);
-  else addWindows(track, answer.points as WindowPoint[], toMs);
+  const stepMsMin = Math.max(windowMs || RAW_STEP_MS_MIN, thinnedStepMs(answer) * THINNED_STEPS);
+  if (windowMs === 0) addRaw(track, answer.points as RawPoint[], stepMsMin);
+  else addWindows(track, answer.points as WindowPoint[], toMs, stepMsMin);
   return track;
+}
+
+/** How far apart the points of a thinned answer lie on average; 0 when it has all of them. */
+function thinnedStepMs({ thinned, points }: HistoryAnswer): number {
+  const [first, last] = [points[0], points.at(-1)];
+  if (thinned === undefined || first === undefined || last === undefined) return 0;
+  const atMs = (point: RawPoint | WindowPoint) => ("at" in point ? point.at : point.startMs);
+  return (atMs(last) - atMs(first)) / points.length;
 }
 
 /** Adds a live reading; false if it is in the points already or too old to be placed at the end. */
@@ -100,10 +111,10 @@ function widen(track: Track, open: OpenWindow, atMs: number, value: number): voi
   track.high[index] = Math.max(track.high[index] ?? value, value);
 }
 
-function addRaw(track: Track, points: readonly RawPoint[]): void {
+function addRaw(track: Track, points: readonly RawPoint[], stepMsMin: number): void {
   const isBroken = breaksBefore(
     points.map((point) => point.at),
-    RAW_STEP_MS_MIN,
+    stepMsMin,
   );
   for (const [index, { at, value }] of points.entries()) {
     if (isBroken[index]) breakLine(track);
@@ -112,11 +123,11 @@ function addRaw(track: Track, points: readonly RawPoint[]): void {
 }
 
 /** A window stands at the middle of the part of it that has happened. */
-function addWindows(track: Track, points: readonly WindowPoint[], toMs: number): void {
+function addWindows(track: Track, points: readonly WindowPoint[], toMs: number, stepMsMin: number): void {
   const instants = points.map(
     ({ startMs, endMs }) => (startMs + Math.max(startMs, Math.min(endMs, toMs))) / 2,
   );
-  const isBroken = breaksBefore(instants, track.windowMs);
+  const isBroken = breaksBefore(instants, stepMsMin);
   for (const [index, { mean, min, max }] of points.entries()) {
     if (isBroken[index]) breakLine(track);
     addPoint(track, instants[index]!, mean, min, max);

@@ -1,6 +1,7 @@
 // What an operator asks and what the API answers.
 import * as z from "zod";
 import { parseIso } from "./instant.ts";
+import { METRICS_PER_REPORT_MAX, POINTS_MAX } from "./limits.ts";
 import { latestReading } from "./live.ts";
 import { deviceName, metricName, zoneName } from "./name.ts";
 
@@ -19,15 +20,40 @@ export const resolution = z.enum(["auto", "raw", "1m", "5m", "1h", "1d"]);
 export type Resolution = z.infer<typeof resolution>;
 export type Tier = "hot" | "warm" | "cold";
 
-/** `GET /v1/devices/:device/history`. The range is half-open; `to` absent = now, `from` absent = an hour before `to`. `source` pins the tier. */
+/** The range of a question is half-open; `to` absent = now, `from` absent = an hour before `to`. */
+const range = { from: instant.optional(), to: instant.optional() };
+const pointCount = z.coerce.number().int().min(1).max(POINTS_MAX);
+/** How more points than `maxPoints` are made fewer: largest triangle three buckets, or each bucket's least and greatest. */
+export const thinMethod = z.enum(["lttb", "minmax"]);
+export type ThinMethod = z.infer<typeof thinMethod>;
+
+/**
+ * `GET /v1/devices/:device/history`. `source` pins the tier. `maxPoints` bounds the answer; or `limit` asks for a page and
+ * `after`, the `next` of the page before, for the one that follows.
+ */
 export const historyQuery = z.object({
   metric: metricName,
-  from: instant.optional(),
-  to: instant.optional(),
+  ...range,
   resolution: resolution.default("auto"),
   source: z.enum(["auto", "hot", "warm", "cold"]).default("auto"),
+  maxPoints: pointCount.optional(),
+  thin: thinMethod.default("lttb"),
+  limit: pointCount.optional(),
+  after: z.string().max(64).optional(),
 });
 export type HistoryQuery = z.infer<typeof historyQuery>;
+
+export const exportFormat = z.enum(["ndjson", "csv"]);
+export type ExportFormat = z.infer<typeof exportFormat>;
+
+/** `GET /v1/devices/:device/history/export`: `metric` once or several times; without `format` the `Accept` header says. */
+export const exportQuery = z.object({
+  metric: z.array(metricName).min(1, { error: "name a metric, or several" }).max(METRICS_PER_REPORT_MAX),
+  ...range,
+  resolution: resolution.exclude(["auto"]).default("raw"),
+  format: exportFormat.optional(),
+});
+export type ExportQuery = z.infer<typeof exportQuery>;
 
 export const rawPoint = z.object({ at: z.number(), value: z.number() });
 export type RawPoint = z.infer<typeof rawPoint>;
@@ -49,19 +75,63 @@ export const windowPoint = z.object({
 });
 export type WindowPoint = z.infer<typeof windowPoint>;
 
-/** `source` is the tier that answered, `mixed` when several were stitched; `segments` says which answered what. */
+const segments = z.array(
+  z.object({ source: z.enum(["hot", "warm", "cold"]), startMs: z.number(), endMs: z.number() }),
+);
+
+/**
+ * `source` is the tier that answered, `mixed` when several were stitched; `segments` says which answered what. `next` is
+ * the `after` of the page that follows, null when there is none. `thinned` says how `from` so many points became fewer.
+ */
 export const historyAnswer = z.object({
   device: deviceName,
   metric: z.string(),
   source: z.enum(["hot", "warm", "cold", "mixed"]),
   resolution: resolution.exclude(["auto"]),
-  segments: z.array(
-    z.object({ source: z.enum(["hot", "warm", "cold"]), startMs: z.number(), endMs: z.number() }),
-  ),
+  segments,
   points: z.union([z.array(rawPoint), z.array(windowPoint)]),
+  next: z.string().nullable(),
+  thinned: z.object({ method: thinMethod, from: z.number().int() }).optional(),
   bytesRead: z.number().int().optional(),
 });
 export type HistoryAnswer = z.infer<typeof historyAnswer>;
+
+/**
+ * `GET /v1/fleet/history`, `GET /v1/zones/:zone/history`. Hours and days are computed before; `1m` and `5m`, and with
+ * `live` what is not settled yet, are asked of the devices.
+ */
+export const fleetHistoryQuery = z.object({
+  metric: metricName,
+  ...range,
+  resolution: z.enum(["1m", "5m", "1h", "1d"]).default("1h"),
+  live: z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((text) => text === "true"),
+});
+export type FleetHistoryQuery = z.infer<typeof fleetHistoryQuery>;
+
+/** `devices`: how many reported the metric; for a day, the most that did in one of its hours. */
+export const fleetPoint = windowPoint.omit({ first: true, last: true }).extend({ devices: z.number().int() });
+export type FleetPoint = z.infer<typeof fleetPoint>;
+
+/**
+ * Every block that came in time is counted before `settledToMs`; null: all was asked of the devices. `dirtyHours` of the
+ * range are being computed anew. `partial`: the devices in `missing` did not answer, or do not hold all of the range.
+ */
+export const fleetHistoryAnswer = z.object({
+  zone: zoneName.nullable(),
+  metric: z.string(),
+  source: z.enum(["hot", "warm", "mixed"]),
+  resolution: z.enum(["1m", "5m", "1h", "1d"]),
+  segments,
+  points: z.array(fleetPoint),
+  settledToMs: z.number().nullable(),
+  dirtyHours: z.number().int(),
+  partial: z.boolean(),
+  missing: z.array(deviceName),
+});
+export type FleetHistoryAnswer = z.infer<typeof fleetHistoryAnswer>;
 
 /** What an operator may say of a device. */
 export const deviceProfile = z.object({
@@ -105,10 +175,13 @@ export const latestAnswer = z.object({
 });
 export type LatestAnswer = z.infer<typeof latestAnswer>;
 
-/** One file of the archive, as the manifest knows it; the range is half-open, in epoch ms of `at`. */
+/**
+ * One file of the archive, as the manifest knows it; the range is half-open, in epoch ms. `date` is the day of raw
+ * readings, the first of the month of hourly windows.
+ */
 export const archiveFile = z.object({
   key: z.string(),
-  kind: z.literal("raw"),
+  kind: z.enum(["raw", "hourly"]),
   date: z.string(),
   fromMs: z.number(),
   toMs: z.number(),

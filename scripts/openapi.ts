@@ -10,10 +10,15 @@ import {
   deviceEntry,
   deviceList,
   deviceProfile,
+  exportQuery,
   fleetAnswer,
+  fleetHistoryAnswer,
+  fleetHistoryQuery,
   historyAnswer,
   historyQuery,
   latestAnswer,
+  rawPoint,
+  windowPoint,
   zoneList,
 } from "../schemas/query.ts";
 import { report, telemetryAnswer, telemetryBody } from "../schemas/reading.ts";
@@ -26,6 +31,12 @@ const problem = {
 const json = (schema: z.ZodType) => ({ content: { "application/json": { schema } } });
 const device = z.object({ device: deviceName });
 const zone = z.object({ zone: zoneName });
+
+const exportLine = z.union([
+  rawPoint.extend({ metric: z.string() }),
+  windowPoint.extend({ metric: z.string() }),
+  z.object({ error: z.object({ code: z.string(), detail: z.string() }) }),
+]);
 
 interface Described {
   summary: string;
@@ -117,6 +128,21 @@ export function openApiDocument() {
           answer: historyAnswer,
         }),
       },
+      "/v1/devices/{device}/history/export": {
+        get: {
+          summary: "Readings or windows of some metrics, however many, as a stream of lines",
+          tags: ["operators"],
+          security: [{ bearer: [] }],
+          requestParams: { path: device, query: exportQuery },
+          responses: {
+            "200": {
+              description: "A point a line; of NDJSON that failed under way the last line is an error",
+              content: { "application/x-ndjson": { schema: exportLine }, "text/csv": { schema: z.string() } },
+            },
+            default: problem,
+          },
+        },
+      },
       "/v1/devices/{device}/seal": {
         post: operation({
           summary: "Seal the open blocks now, and send what is unconfirmed again",
@@ -143,6 +169,22 @@ export function openApiDocument() {
             query: z.object({ device: deviceName.optional(), after: z.coerce.number().optional() }),
           },
           answer: zoneFrame,
+        }),
+      },
+      "/v1/zones/{zone}/history": {
+        get: operation({
+          summary: "Windows of one metric over a zone's devices",
+          tag: "operators",
+          parameters: { path: zone, query: fleetHistoryQuery },
+          answer: fleetHistoryAnswer,
+        }),
+      },
+      "/v1/fleet/history": {
+        get: operation({
+          summary: "Windows of one metric over all devices",
+          tag: "operators",
+          parameters: { query: fleetHistoryQuery },
+          answer: fleetHistoryAnswer,
         }),
       },
       "/v1/fleet": { get: operation({ summary: "The fleet", tag: "operators", answer: fleetAnswer }) },

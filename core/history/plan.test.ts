@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RESOLUTION_MS, type Resolution, type Tier } from "../../schemas/query.ts";
-import { planHistory, resolve, type TierBounds } from "./plan.ts";
+import {
+  extend,
+  HOT_SLACK_MS,
+  planHistory,
+  resolve,
+  type Segment,
+  type TierBounds,
+  windowCount,
+} from "./plan.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -14,7 +22,11 @@ const plan = (
   toMs: number,
   bounds: Partial<TierBounds> = {},
   pinned?: Tier,
-) => planHistory({ fromMs, toMs, resolution, pinned }, { hotFromMs: 0, unsettledFromMs: NEVER, ...bounds });
+) =>
+  planHistory(
+    { fromMs, toMs, resolution, pinned },
+    { hotFromMs: 0, unsettledFromMs: NEVER, warmFromMs: 0, ...bounds },
+  );
 const segment = (source: Tier, startMs: number, endMs: number) => ({ source, startMs, endMs });
 
 describe("hourly and daily windows", () => {
@@ -32,11 +44,30 @@ describe("hourly and daily windows", () => {
     expect(unsettled.segments).toEqual([segment("hot", T0, T0 + HOUR_MS)]);
   });
 
-  it("[Q1] the boundary is the start of the unsettled hour, and may lie within a day", () => {
-    const bounds = { unsettledFromMs: T0 + 5 * HOUR_MS + 1_234 };
-    expect(plan("1d", T0 + 1, T0 + DAY_MS, bounds).segments).toEqual([
-      segment("warm", T0, T0 + 5 * HOUR_MS),
+  it("[Q1] the boundary is where the oldest block that is not stored begins, within a day or an hour", () => {
+    const bounds = { unsettledFromMs: T0 + 5.25 * HOUR_MS };
+    for (const resolution of ["1h", "1d"] as const) {
+      expect(plan(resolution, T0 + 1, T0 + DAY_MS, bounds).segments).toEqual([
+        segment("warm", T0, T0 + 5.25 * HOUR_MS),
+        segment("hot", T0 + 5.25 * HOUR_MS, T0 + DAY_MS),
+      ]);
+    }
+  });
+
+  it("[Q13] come from the archive's hourly files where D1 no longer has them", () => {
+    const bounds = { warmFromMs: T0 + 2 * HOUR_MS, unsettledFromMs: T0 + 5 * HOUR_MS };
+    expect(plan("1d", T0, T0 + DAY_MS, bounds).segments).toEqual([
+      segment("cold", T0, T0 + 2 * HOUR_MS),
+      segment("warm", T0 + 2 * HOUR_MS, T0 + 5 * HOUR_MS),
       segment("hot", T0 + 5 * HOUR_MS, T0 + DAY_MS),
+    ]);
+  });
+
+  it("[Q13] what is not stored yet is asked of the device, also where D1 keeps nothing any more", () => {
+    const bounds = { warmFromMs: T0 + 3 * HOUR_MS, unsettledFromMs: T0 + HOUR_MS };
+    expect(plan("1h", T0, T0 + 5 * HOUR_MS, bounds).segments).toEqual([
+      segment("cold", T0, T0 + HOUR_MS),
+      segment("hot", T0 + HOUR_MS, T0 + 5 * HOUR_MS),
     ]);
   });
 
@@ -68,6 +99,20 @@ describe("raw readings and shorter windows", () => {
   });
 });
 
+describe("what a device is about to give up", () => {
+  it("[Q2] is asked of the archive, which has all that is settled", () => {
+    const [hotFromMs, toMs] = [T0 + HOUR_MS + 123, T0 + 3 * HOUR_MS];
+    expect(plan("raw", T0, toMs, { hotFromMs, unsettledFromMs: T0 + 2 * HOUR_MS }).segments).toEqual([
+      segment("cold", T0, hotFromMs + HOT_SLACK_MS),
+      segment("hot", hotFromMs + HOT_SLACK_MS, toMs),
+    ]);
+    expect(plan("raw", T0, toMs, { hotFromMs, unsettledFromMs: hotFromMs + 1 }).segments).toEqual([
+      segment("cold", T0, hotFromMs + 1),
+      segment("hot", hotFromMs + 1, toMs),
+    ]);
+  });
+});
+
 describe("the resolution", () => {
   it.each([
     [1, "raw"],
@@ -85,6 +130,41 @@ describe("the resolution", () => {
     expect(plan("auto", T0, T0 + spanMs).resolution).toBe(expected);
   });
 
+  const instant = fc.integer({ min: 0, max: 1_000 * DAY_MS }).map((ms) => T0 + ms);
+
+  it("[Q10] auto keeps to maxPoints windows if any resolution does, and the next finer one would not", () => {
+    const points = fc.integer({ min: 1, max: 50_000 });
+    fc.assert(
+      fc.property(
+        instant,
+        fc.integer({ min: 1, max: 3_000 * DAY_MS }),
+        points,
+        (fromMs, spanMs, maxPoints) => {
+          const toMs = fromMs + spanMs;
+          const count = (one: keyof typeof RESOLUTION_MS) => windowCount(fromMs, toMs, RESOLUTION_MS[one]);
+          const chosen = resolve("auto", fromMs, toMs, maxPoints);
+          if (chosen === "raw") {
+            expect(spanMs).toBeLessThanOrEqual(maxPoints * 14_400);
+            return;
+          }
+          expect(spanMs).toBeGreaterThan(maxPoints * 14_400);
+          if (chosen !== "1d") expect(count(chosen)).toBeLessThanOrEqual(maxPoints);
+          const finer = ({ "1m": undefined, "5m": "1m", "1h": "5m", "1d": "1h" } as const)[chosen];
+          if (finer !== undefined) expect(count(finer)).toBeGreaterThan(maxPoints);
+        },
+      ),
+    );
+  });
+
+  it("[Q10] a window count is that of the windows the answer has", () => {
+    fc.assert(
+      fc.property(instant, fc.integer({ min: 1, max: DAY_MS }), (fromMs, spanMs) => {
+        const { startMs, endMs } = plan("1h", fromMs, fromMs + spanMs);
+        expect(windowCount(fromMs, fromMs + spanMs, HOUR_MS)).toBe((endMs - startMs) / HOUR_MS);
+      }),
+    );
+  });
+
   it("[Q3] one that is named is used, and the answer's", () => {
     for (const named of ["raw", "1m", "5m", "1h", "1d"] as const) {
       expect(plan(named, T0, T0 + 1_000 * DAY_MS).resolution).toBe(named);
@@ -100,10 +180,11 @@ describe("segments", () => {
     resolution: fc.constantFrom<Resolution>("auto", "raw", "1m", "5m", "1h", "1d"),
     hotFromMs: fc.oneof(instant, fc.constantFrom(0, NEVER)),
     unsettledFromMs: fc.oneof(instant, fc.constantFrom(0, NEVER)),
+    warmFromMs: fc.oneof(instant, fc.constantFrom(0)),
     pinned: fc.constantFrom<Tier | undefined>(undefined, "hot", "warm", "cold"),
   });
 
-  it("[Q1] [Q2] cover the range, widened to whole windows, without gap or overlap", () => {
+  it("[Q1] [Q2] [Q13] cover the range, widened to whole windows, without gap or overlap", () => {
     fc.assert(
       fc.property(asked, ({ fromMs, spanMs, pinned, ...rest }) => {
         const toMs = fromMs + spanMs;
@@ -131,12 +212,30 @@ describe("segments", () => {
           expect(segments.map(({ source }) => source)).toEqual([pinned]);
           return;
         }
-        const before = resolution === "1h" || resolution === "1d" ? "warm" : "cold";
-        for (const { source, startMs } of segments) {
-          expect(source).toBe(source === "hot" ? "hot" : before);
-          if (source === "hot") expect(startMs).toBeGreaterThanOrEqual(Math.min(rest.hotFromMs, NEVER));
+        const isHourly = resolution === "1h" || resolution === "1d";
+        const order: Tier[] = isHourly ? ["cold", "warm", "hot"] : ["cold", "hot"];
+        const places = segments.map(({ source }) => order.indexOf(source));
+        expect(places).toEqual(places.toSorted((a, b) => a - b));
+        expect(places).not.toContain(-1);
+        for (const { source, startMs, endMs } of segments) {
+          if (source === "hot") expect(startMs).toBeGreaterThanOrEqual(rest.hotFromMs);
+          if (source === "warm") expect(startMs).toBeGreaterThanOrEqual(rest.warmFromMs);
+          if (source !== "hot")
+            expect(endMs).toBeLessThanOrEqual(Math.max(rest.unsettledFromMs, rest.hotFromMs));
         }
       }),
     );
+  });
+
+  it("[Q3] are noted as they are read: neighbours of a tier are one, and what is read again replaces what was", () => {
+    const read = (...segments: Segment[]) => segments.reduce(extend, [] as Segment[]);
+    expect(read(segment("cold", 0, 5), segment("cold", 5, 9), segment("hot", 9, 20))).toEqual([
+      segment("cold", 0, 9),
+      segment("hot", 9, 20),
+    ]);
+    expect(read(segment("warm", 0, 5), segment("hot", 5, 9), segment("warm", 3, 7))).toEqual([
+      segment("warm", 0, 7),
+    ]);
+    expect(read(segment("hot", 0, 5), segment("cold", 0, 3))).toEqual([segment("cold", 0, 3)]);
   });
 });

@@ -1,133 +1,138 @@
-// GET /v1/devices/:device/history: plan, read each tier, stitch.
-import { planHistory, type Segment } from "../../core/history/plan.ts";
-import { type WindowSummary, windowsOfParts, windowsOfReadings } from "../../core/window/aggregate.ts";
-import { meanOf, quantileOf, type Summary, stddevOf } from "../../core/window/summary.ts";
-import { POINTS_MAX } from "../../schemas/limits.ts";
-import type { HotReadings } from "../../schemas/message.ts";
+// GET /v1/devices/:device/history: plan, read slice by slice, and answer whole, thinned, or as a page.
+import { type Cursor, cursorText, parseCursor } from "../../core/history/cursor.ts";
+import { resolve, windowCount } from "../../core/history/plan.ts";
+import { thin } from "../../core/history/thin.ts";
+import {
+  AT_MICROSECONDS_ABOVE,
+  FILES_PER_QUERY_MAX,
+  POINTS_MAX,
+  READINGS_PER_QUERY_MAX,
+} from "../../schemas/limits.ts";
 import {
   type HistoryAnswer,
   type HistoryQuery,
+  type RawPoint,
   RESOLUTION_MS,
   type WindowPoint,
 } from "../../schemas/query.ts";
 import { Problem } from "../problem.ts";
 import type { ApiEnv } from "./env.ts";
-import { readCold, tooManyReadings } from "./read-cold.ts";
-import { readWarm } from "./read-warm.ts";
-import { readDevice } from "./registry.ts";
+import { Meter, readPoints } from "./read-points.ts";
 
-const DEFAULT_RANGE_MS = 3_600_000;
-/** The ring may give up a block between the plan and the reading; then it is planned again. */
-const HISTORY_TRIES = 3;
+const HOUR_MS = 3_600_000;
+const DEFAULT_RANGE_MS = HOUR_MS;
+/** A slice of a whole answer: the days a device holds are one call to its object. */
+const WHOLE = { wanted: 100_000, firstMs: 8 * 24 * HOUR_MS };
 
-/** @throws Problem `invalid_query` (empty or too large a range), `device_not_found`. */
+/** The range of a question: no reading lies beyond what the door takes. @throws Problem `invalid_query` when it is empty. */
+export function rangeOf(query: { from?: number | undefined; to?: number | undefined }, now: number) {
+  const toMs = Math.min(query.to ?? now + 1, AT_MICROSECONDS_ABOVE);
+  const fromMs = query.from ?? toMs - DEFAULT_RANGE_MS;
+  if (fromMs >= toMs) throw new Problem("invalid_query", `"from" ${fromMs} is not before "to" ${toMs}`);
+  return { fromMs, toMs };
+}
+
+/** @throws Problem `invalid_query` (empty or too large a range, a tier without that resolution), `device_not_found`. */
 export async function readHistory(
   env: ApiEnv,
   tenant: string,
   device: string,
   query: HistoryQuery,
   now: number,
-  tries = HISTORY_TRIES,
 ): Promise<HistoryAnswer> {
-  const toMs = query.to ?? now + 1;
-  const fromMs = query.from ?? toMs - DEFAULT_RANGE_MS;
-  if (fromMs >= toMs) throw new Problem("invalid_query", `"from" ${fromMs} is not before "to" ${toMs}`);
-  const { metric } = query;
-  const hot = await env.DEVICE.getByName(`${tenant}/${device}`).readings(metric, fromMs, fromMs);
-  if (hot === null && (await readDevice(env.CONTROL, tenant, device)) === undefined) {
-    throw new Problem("device_not_found", `no device ${device} has reported or is registered`);
-  }
-  const bounds = hot ?? { hotFromMs: Number.MAX_SAFE_INTEGER, unsettledFromMs: Number.MAX_SAFE_INTEGER };
+  const { metric, maxPoints, thin: method } = query;
+  const { resolution, fromMs, toMs } = cursorOf(query, now);
   const pinned = query.source === "auto" ? undefined : query.source;
-  const plan = planHistory({ fromMs, toMs, resolution: query.resolution, pinned }, bounds);
-  const { resolution, segments } = plan;
-  let bytesRead = 0;
-  let hotMoved = false;
-  const windowMs = resolution === "raw" ? undefined : RESOLUTION_MS[resolution];
-  if (windowMs !== undefined) checkPoints((toMs - fromMs) / windowMs);
-
-  const readSegment = async ({
-    source,
-    startMs,
-    endMs,
-  }: Segment): Promise<{ at: readonly number[]; value: readonly number[] }> => {
-    if (source === "cold") {
-      const cold = await readCold(env.WARM_0, env.COLD, { tenant, device, metric, startMs, endMs });
-      bytesRead += cold.bytesRead;
-      return cold;
-    }
-    const found: HotReadings | null = await env.DEVICE.getByName(`${tenant}/${device}`).readings(
-      metric,
-      startMs,
-      endMs,
+  if (pinned === "warm" && resolution !== "1h" && resolution !== "1d") {
+    throw new Problem("invalid_query", `the warm tier has hourly windows; for ${resolution} ask hot or cold`);
+  }
+  const limit = query.limit ?? (query.after === undefined ? undefined : POINTS_MAX);
+  if (limit !== undefined && maxPoints !== undefined) {
+    throw new Problem(
+      "invalid_query",
+      `"maxPoints" thins the whole answer, "limit" pages it: ask one of them`,
     );
-    if (found?.complete === false) throw tooManyReadings();
-    hotMoved ||= pinned === undefined && (found?.hotFromMs ?? 0) > startMs;
-    return { at: [...(found?.at ?? [])], value: [...(found?.value ?? [])] };
-  };
-
-  const answer = async (points: HistoryAnswer["points"]): Promise<HistoryAnswer> => {
-    if (hotMoved && tries > 1) return await readHistory(env, tenant, device, query, now, tries - 1);
-    checkPoints(points.length);
-    const sources = new Set(segments.map(({ source }) => source));
-    const source = sources.size === 1 ? segments[0]!.source : "mixed";
-    return { device, metric, source, resolution, segments, points, ...(bytesRead > 0 ? { bytesRead } : {}) };
-  };
-
-  if (windowMs === undefined) {
-    if (segments.some(({ source }) => source === "warm")) {
-      throw new Problem(
-        "invalid_query",
-        "the warm tier has hourly windows, not raw readings; ask hot or cold",
-      );
+  }
+  if (limit === undefined && resolution !== "raw") {
+    checkPoints(windowCount(fromMs, toMs, RESOLUTION_MS[resolution]));
+  }
+  const pace = limit === undefined ? WHOLE : { wanted: Math.max(limit, 1_000), firstMs: HOUR_MS };
+  const meter = new Meter();
+  const asked = { tenant, device, metric, resolution, fromMs, toMs, pinned, ...pace };
+  const points: (RawPoint | WindowPoint)[] = [];
+  let nextMs = toMs;
+  for await (const slice of readPoints(env, asked, meter)) {
+    for (const point of slice.points) points.push(point);
+    const isFull = points.length >= (limit ?? Number.POSITIVE_INFINITY);
+    if (limit === undefined) checkWhole(meter, maxPoints === undefined ? points.length : 0);
+    else if (isFull || isExhausted(meter)) {
+      points.length = Math.min(points.length, limit);
+      nextMs = isFull ? endOf(points.at(-1)!) : slice.untilMs;
+      break;
     }
-    const points = [];
-    for (const segment of segments) {
-      const { at, value } = await readSegment(segment);
-      for (let i = 0; i < at.length; i++) points.push({ at: at[i]!, value: value[i]! });
-    }
-    return await answer(points);
   }
 
-  const parts: { startMs: number; summary: Summary }[] = [];
-  for (const segment of segments) {
-    if (segment.source === "warm") {
-      if (windowMs < RESOLUTION_MS["1h"]) {
-        throw new Problem(
-          "invalid_query",
-          `the warm tier has hourly windows; for ${resolution} ask hot or cold`,
-        );
-      }
-      parts.push(...(await readWarm(env.WARM_0, { tenant, device, metric, ...segment })));
-    } else {
-      const { at, value } = await readSegment(segment);
-      parts.push(...windowsOfReadings(at, value, windowMs));
-    }
-  }
-  return await answer(windowsOfParts(parts, windowMs).map(pointOf));
+  const drawn = maxPoints === undefined ? undefined : thin(columnsOf(points), maxPoints, method);
+  const shown = drawn === undefined ? points : drawn.map((index) => points[index]!);
+  const { segments, bytesRead } = meter;
+  const sources = new Set(segments.map(({ source }) => source));
+  return {
+    device,
+    metric,
+    source: sources.size === 1 ? segments[0]!.source : "mixed",
+    resolution,
+    segments,
+    points: shown as HistoryAnswer["points"],
+    next: nextMs < toMs ? cursorText({ resolution, fromMs: nextMs, toMs }) : null,
+    ...(shown.length < points.length ? { thinned: { method, from: points.length } } : {}),
+    ...(bytesRead > 0 ? { bytesRead } : {}),
+  };
 }
+
+/** What is asked for: as the query says, or from where the page before ended. */
+function cursorOf({ after, resolution, maxPoints, ...query }: HistoryQuery, now: number): Cursor {
+  if (after === undefined) {
+    const { fromMs, toMs } = rangeOf(query, now);
+    return { resolution: resolve(resolution, fromMs, toMs, maxPoints), fromMs, toMs };
+  }
+  const cursor = parseCursor(after);
+  if (cursor === undefined) {
+    throw new Problem("invalid_query", `"after" is the "next" of the page before; ${after} is none`);
+  }
+  return cursor;
+}
+
+const REMEDIES =
+  "ask for a shorter range or a coarser resolution, let maxPoints thin it, page it with limit, or export it";
 
 function checkPoints(points: number): void {
   if (points <= POINTS_MAX) return;
-  const detail = `${Math.ceil(points)} points; an answer has at most ${POINTS_MAX}`;
-  throw new Problem("invalid_query", `${detail}: ask for a shorter range, or a coarser resolution`);
+  const detail = `${points} points or more; an answer has at most ${POINTS_MAX}`;
+  throw new Problem("invalid_query", `${detail}: ${REMEDIES}`);
 }
 
-function pointOf({ startMs, endMs, summary }: WindowSummary): WindowPoint {
-  const { count, min, max, first, last, sum } = summary;
+/** What a whole answer may touch, and how many points it may have. */
+function checkWhole(meter: Meter, points: number): void {
+  checkPoints(points);
+  if (!isExhausted(meter)) return;
+  const touched = `${meter.readings} readings in ${meter.files} archive files`;
+  const most = `a question may touch ${READINGS_PER_QUERY_MAX} and ${FILES_PER_QUERY_MAX}`;
+  throw new Problem("invalid_query", `the range holds ${touched} or more; ${most}: ${REMEDIES}`);
+}
+
+const isExhausted = ({ readings, files }: Meter) =>
+  readings > READINGS_PER_QUERY_MAX || files > FILES_PER_QUERY_MAX;
+
+/** The first instant a point says nothing of. */
+const endOf = (point: RawPoint | WindowPoint) => ("at" in point ? point.at + 1 : point.endMs);
+
+function columnsOf(points: readonly (RawPoint | WindowPoint)[]) {
+  const column = (raw: "at" | "value", window: "startMs" | "mean" | "min" | "max") =>
+    points.map((point) => ("at" in point ? point[raw] : point[window]));
   return {
-    startMs,
-    endMs,
-    count,
-    min,
-    max,
-    mean: meanOf(summary),
-    sum: sum.high,
-    stddev: stddevOf(summary),
-    first,
-    last,
-    p50: quantileOf(summary, 0.5),
-    p95: quantileOf(summary, 0.95),
-    p99: quantileOf(summary, 0.99),
+    at: column("at", "startMs"),
+    value: column("value", "mean"),
+    low: column("value", "min"),
+    high: column("value", "max"),
   };
 }

@@ -1,20 +1,25 @@
 // Parquet files in R2 → raw readings of one metric, fetching only the row groups that can hold them.
-import { and, asc, eq, gt, gte, isNull, lt, lte } from "drizzle-orm";
+import { and, asc, eq, gt, gte, isNull, lt, lte, min } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { parquetReadObjects } from "hyparquet";
+import type { RowGroup } from "hyparquet";
 import { datesOf } from "../../core/archive/key.ts";
-import { FILES_PER_QUERY_MAX, READINGS_PER_QUERY_MAX } from "../../schemas/limits.ts";
+import { FILES_PER_QUERY_MAX } from "../../schemas/limits.ts";
 import { archiveFile } from "../../schemas/tables.ts";
-import { DECOMPRESSORS, openParquet } from "../parquet.ts";
-import { Problem } from "../problem.ts";
+import { openParquet, readRowGroups } from "../parquet.ts";
+import { fromStorage } from "./storage.ts";
 
 /** Files read at once: a Worker has six connections. */
 const FILES_AT_ONCE = 4;
+/** Most readings of a slice: with their revisions they take some 100 bytes each while files are merged. */
+const SLICE_READINGS_MAX = 200_000;
 
 export interface ColdReadings {
   at: number[];
   value: number[];
+  /** They are all there are before this instant: the end of the span, or over a gap the next file's start. */
+  untilMs: number;
   bytesRead: number;
+  files: number;
 }
 
 interface Asked {
@@ -25,80 +30,116 @@ interface Asked {
   endMs: number;
 }
 
-interface Row {
-  at: Date;
-  value: number;
-  revision: number;
+/** The range holds more than can be read at once: more than 200,000 readings, or 1,000 files. */
+export class TooMuchError extends Error {
+  override name = "TooMuchError";
 }
 
-/** Readings in `[startMs, endMs)`, ascending; of a reading stored at several revisions the highest wins. */
-export async function readCold(database: D1Database, bucket: R2Bucket, asked: Asked): Promise<ColdReadings> {
+/**
+ * Readings in `[startMs, endMs)`, ascending; of a reading stored at several revisions the highest wins. When there is no
+ * file, it looks on up to `limitMs` for the next.
+ * @throws TooMuchError, Problem `unavailable`.
+ */
+export async function readCold(
+  database: D1Database,
+  bucket: R2Bucket,
+  asked: Asked,
+  limitMs = asked.endMs,
+): Promise<ColdReadings> {
   const [firstDate, lastDate] = datesOf(asked.startMs, asked.endMs);
-  const files = await drizzle(database)
-    .select({ key: archiveFile.key, bytes: archiveFile.bytes })
-    .from(archiveFile)
-    .where(
-      and(
-        eq(archiveFile.tenant, asked.tenant),
-        eq(archiveFile.kind, "raw"),
-        isNull(archiveFile.replacedAt),
-        gte(archiveFile.date, firstDate),
-        lte(archiveFile.date, lastDate),
-        lte(archiveFile.minDevice, asked.device),
-        gte(archiveFile.maxDevice, asked.device),
-        lt(archiveFile.fromMs, asked.endMs),
-        gt(archiveFile.toMs, asked.startMs),
-      ),
-    )
-    .orderBy(asc(archiveFile.date), asc(archiveFile.key));
-
-  if (files.length > FILES_PER_QUERY_MAX) {
-    const detail = `the range touches ${files.length} archive files; a question may touch ${FILES_PER_QUERY_MAX}`;
-    throw new Problem("invalid_query", `${detail}: ask for a shorter range, or for resolution 1h or 1d`);
+  const files = await fromStorage(
+    "D1",
+    drizzle(database)
+      .select({ key: archiveFile.key, bytes: archiveFile.bytes })
+      .from(archiveFile)
+      .where(
+        and(mayHold(asked, firstDate), lte(archiveFile.date, lastDate), lt(archiveFile.fromMs, asked.endMs)),
+      )
+      .orderBy(asc(archiveFile.date), asc(archiveFile.key))
+      .limit(FILES_PER_QUERY_MAX + 1),
+  );
+  if (files.length > FILES_PER_QUERY_MAX) throw new TooMuchError();
+  if (files.length === 0 && asked.endMs < limitMs) {
+    const [next] = await fromStorage(
+      "D1",
+      drizzle(database)
+        .select({ fromMs: min(archiveFile.fromMs) })
+        .from(archiveFile)
+        .where(mayHold(asked, firstDate)),
+    );
+    const untilMs = Math.max(asked.endMs, Math.min(next?.fromMs ?? limitMs, limitMs));
+    return { at: [], value: [], untilMs, bytesRead: 0, files: 0 };
   }
+
   const newest = new Map<number, { value: number; revision: number }>();
   let bytesRead = 0;
+  const note = (at: number, value: number, revision: number) => {
+    if ((newest.get(at)?.revision ?? 0) < revision) newest.set(at, { value, revision });
+  };
+  const isFull = () => newest.size > SLICE_READINGS_MAX;
   const waiting = [...files];
   const lane = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const { rows, bytes } = await readFile(bucket, file.key, file.bytes, asked);
-      bytesRead += bytes;
-      for (const { at, value, revision } of rows) {
-        const instant = at.getTime();
-        if (newest.size > READINGS_PER_QUERY_MAX) throw tooManyReadings();
-        if ((newest.get(instant)?.revision ?? 0) < revision) newest.set(instant, { value, revision });
-      }
+    for (let file = waiting.shift(); file !== undefined && !isFull(); file = waiting.shift()) {
+      bytesRead += await readFile(bucket, file, asked, note, isFull);
     }
   };
   await Promise.all(Array.from({ length: FILES_AT_ONCE }, lane));
+  if (isFull()) throw new TooMuchError();
   const at = [...newest.keys()].sort((a, b) => a - b);
-  return { at, value: at.map((instant) => newest.get(instant)!.value), bytesRead };
+  const value = at.map((instant) => newest.get(instant)!.value);
+  return { at, value, untilMs: asked.endMs, bytesRead, files: files.length };
 }
 
-/** A question whose raw readings a Worker could not hold. */
-export const tooManyReadings = () =>
-  new Problem(
-    "invalid_query",
-    `the range holds more than ${READINGS_PER_QUERY_MAX} readings; ask for a shorter one, or for resolution 1h or 1d`,
+/** Files of the manifest that may hold readings of the device from `startMs` on; the date bounds the rows looked at. */
+const mayHold = ({ tenant, device, startMs }: Asked, firstDate: string) =>
+  and(
+    eq(archiveFile.tenant, tenant),
+    gte(archiveFile.date, firstDate),
+    eq(archiveFile.kind, "raw"),
+    isNull(archiveFile.replacedAt),
+    lte(archiveFile.minDevice, device),
+    gte(archiveFile.maxDevice, device),
+    gt(archiveFile.toMs, startMs),
   );
 
+/** Notes the rows asked for, one row group after another until it is full; gives the bytes fetched. */
 async function readFile(
   bucket: R2Bucket,
-  key: string,
-  byteLength: number,
+  { key, bytes }: { key: string; bytes: number },
   asked: Asked,
-): Promise<{ rows: Row[]; bytes: number }> {
-  const { file, metadata, bytesRead } = await openParquet(bucket, key, byteLength);
-  const rows = (await parquetReadObjects({
-    file,
-    metadata,
-    columns: ["device", "metric", "at", "value", "revision"],
-    filter: {
-      device: { $eq: asked.device },
-      metric: { $eq: asked.metric },
-      at: { $gte: new Date(asked.startMs), $lt: new Date(asked.endMs) },
-    },
-    compressors: DECOMPRESSORS,
-  })) as unknown as Row[];
-  return { rows, bytes: bytesRead() };
+  note: (at: number, value: number, revision: number) => void,
+  isFull: () => boolean,
+): Promise<number> {
+  const open = await fromStorage("R2", openParquet(bucket, key, bytes));
+  for (const [group, statistics] of open.metadata.row_groups.entries()) {
+    if (isFull()) break;
+    if (!mayMatch(statistics, asked)) continue;
+    for (const rows of await fromStorage("R2", readRowGroups(open, COLUMNS, { group }))) {
+      const [at, value, revision] = [rows.at, rows.value, rows.revision] as [number[], number[], number[]];
+      for (let row = 0; row < at.length; row++) {
+        const isAsked = rows.metric[row] === asked.metric && rows.device[row] === asked.device;
+        if (isAsked && at[row]! >= asked.startMs && at[row]! < asked.endMs)
+          note(at[row]!, value[row]!, revision[row]!);
+      }
+    }
+  }
+  return open.bytesRead();
+}
+
+const COLUMNS = ["device", "metric", "at", "value", "revision"];
+
+/** Whether the row group can hold what is asked for, by its least and greatest values. */
+function mayMatch({ columns }: RowGroup, { device, metric, startMs, endMs }: Asked): boolean {
+  const overlaps = (name: string, least: string | Date, greatest: string | Date) => {
+    const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === name);
+    const { min_value, max_value } = chunk?.meta_data?.statistics ?? {};
+    return (
+      min_value === undefined || max_value === undefined || (min_value <= greatest && max_value >= least)
+    );
+  };
+  return (
+    overlaps("device", device, device) &&
+    overlaps("metric", metric, metric) &&
+    overlaps("at", new Date(startMs), new Date(endMs - 1))
+  );
 }

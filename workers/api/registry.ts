@@ -4,6 +4,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { DEFAULT_ZONE } from "../../core/device/state.ts";
 import type { DeviceEntry, DeviceProfile } from "../../schemas/query.ts";
 import { device as deviceTable } from "../../schemas/tables.ts";
+import { fromStorage } from "./storage.ts";
 
 type Row = typeof deviceTable.$inferSelect;
 
@@ -12,10 +13,13 @@ export async function readDevice(
   tenant: string,
   device: string,
 ): Promise<DeviceEntry | undefined> {
-  const rows = await drizzle(database)
-    .select()
-    .from(deviceTable)
-    .where(and(eq(deviceTable.tenant, tenant), eq(deviceTable.device, device)));
+  const rows = await fromStorage(
+    "D1",
+    drizzle(database)
+      .select()
+      .from(deviceTable)
+      .where(and(eq(deviceTable.tenant, tenant), eq(deviceTable.device, device))),
+  );
   return rows[0] === undefined ? undefined : entryOf(rows[0]);
 }
 
@@ -25,18 +29,21 @@ export async function readDevices(
   tenant: string,
   { zone, after, limit }: { zone?: string | undefined; after?: string | undefined; limit: number },
 ): Promise<{ devices: DeviceEntry[]; next: string | null }> {
-  const rows = await drizzle(database)
-    .select()
-    .from(deviceTable)
-    .where(
-      and(
-        eq(deviceTable.tenant, tenant),
-        zone === undefined ? undefined : eq(deviceTable.zone, zone),
-        after === undefined ? undefined : gt(deviceTable.device, after),
-      ),
-    )
-    .orderBy(asc(deviceTable.device))
-    .limit(limit + 1);
+  const rows = await fromStorage(
+    "D1",
+    drizzle(database)
+      .select()
+      .from(deviceTable)
+      .where(
+        and(
+          eq(deviceTable.tenant, tenant),
+          zone === undefined ? undefined : eq(deviceTable.zone, zone),
+          after === undefined ? undefined : gt(deviceTable.device, after),
+        ),
+      )
+      .orderBy(asc(deviceTable.device))
+      .limit(limit + 1),
+  );
   const devices = rows.slice(0, limit).map(entryOf);
   return { devices, next: rows.length > limit ? devices.at(-1)!.device : null };
 }
@@ -45,12 +52,15 @@ export async function readZones(
   database: D1Database,
   tenant: string,
 ): Promise<{ zone: string; devices: number }[]> {
-  return await drizzle(database)
-    .select({ zone: deviceTable.zone, devices: count() })
-    .from(deviceTable)
-    .where(eq(deviceTable.tenant, tenant))
-    .groupBy(deviceTable.zone)
-    .orderBy(asc(deviceTable.zone));
+  return await fromStorage(
+    "D1",
+    drizzle(database)
+      .select({ zone: deviceTable.zone, devices: count() })
+      .from(deviceTable)
+      .where(eq(deviceTable.tenant, tenant))
+      .groupBy(deviceTable.zone)
+      .orderBy(asc(deviceTable.zone)),
+  );
 }
 
 /** Writes what is named and keeps the rest; a device nobody knew is registered. */
@@ -70,10 +80,10 @@ export async function writeDevice(
     .insert(deviceTable)
     .values({ tenant, device, zone: DEFAULT_ZONE, createdAt, ...set });
   const target = [deviceTable.tenant, deviceTable.device];
-  const rows =
-    Object.keys(set).length === 0
-      ? await insert.onConflictDoUpdate({ target, set: { device } }).returning()
-      : await insert.onConflictDoUpdate({ target, set }).returning();
+  const rows = await fromStorage(
+    "D1",
+    insert.onConflictDoUpdate({ target, set: Object.keys(set).length === 0 ? { device } : set }).returning(),
+  );
   return entryOf(rows[0]!);
 }
 

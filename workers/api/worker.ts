@@ -4,6 +4,7 @@ import { problemResponse } from "../problem.ts";
 import { unmatched } from "../unmatched.ts";
 import type { ApiContext } from "./caller.ts";
 import type { ApiEnv } from "./env.ts";
+import { admin } from "./routes/admin.ts";
 import { archive } from "./routes/archive.ts";
 import { devices } from "./routes/devices.ts";
 import { local } from "./routes/local.ts";
@@ -18,6 +19,7 @@ api.route("/v1/zones", zones);
 api.route("/v1/fleet", fleet);
 api.route("/v1/archive", archive);
 api.route("/v1/tenant", tenant);
+api.route("/v1/admin", admin);
 api.route("/local", local);
 api.notFound((c) => {
   const { pathname } = new URL(c.req.url);

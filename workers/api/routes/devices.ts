@@ -2,13 +2,15 @@
 import { Hono } from "hono";
 import { listQuery } from "../../../schemas/http.ts";
 import { deviceName } from "../../../schemas/name.ts";
-import { deviceProfile, historyQuery } from "../../../schemas/query.ts";
+import { deviceProfile, exportQuery, historyQuery } from "../../../schemas/query.ts";
 import { nowMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { type ApiContext, requireRole } from "../caller.ts";
+import { exportHistory, formatOf } from "../export-history.ts";
 import { readHistory } from "../history.ts";
 import { readDevice, readDevices, writeDevice } from "../registry.ts";
 import { validate, validateBody } from "../validate.ts";
+import { accepted, deletionOf } from "./admin.ts";
 
 export const devices = new Hono<ApiContext>();
 
@@ -38,6 +40,13 @@ devices.put("/:device", requireRole("operator"), async (c) => {
   return c.json(entry);
 });
 
+devices.delete("/:device", requireRole("admin"), async (c) => {
+  const device = nameOf(c.req.param("device"));
+  const job = await deletionOf(c.env, c.var.caller.tenant, device);
+  if (job === undefined) throw noSuchDevice(device);
+  return accepted(c, job);
+});
+
 devices.get("/:device/latest", requireRole("viewer"), async (c) => {
   const device = nameOf(c.req.param("device"));
   const latest = await c.env.DEVICE.getByName(`${c.var.caller.tenant}/${device}`).latest();
@@ -49,6 +58,15 @@ devices.get("/:device/history", requireRole("viewer"), async (c) => {
   const device = nameOf(c.req.param("device"));
   const query = validate(historyQuery, c.req.query(), "invalid_query");
   return c.json(await readHistory(c.env, c.var.caller.tenant, device, query, nowMs(c.env, c.req.raw)));
+});
+
+devices.get("/:device/history/export", requireRole("viewer"), async (c) => {
+  const device = nameOf(c.req.param("device"));
+  const asked = { ...c.req.query(), metric: c.req.queries("metric") ?? [] };
+  const query = validate(exportQuery, asked, "invalid_query");
+  const format = formatOf(query, c.req.header("accept") ?? "");
+  const { tenant } = c.var.caller;
+  return await exportHistory(c.env, { tenant, device, query, format, nowMs: nowMs(c.env, c.req.raw) });
 });
 
 devices.post("/:device/seal", requireRole("operator"), async (c) => {

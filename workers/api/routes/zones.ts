@@ -1,8 +1,11 @@
-// /v1/zones and /v1/fleet: who is where, and the live view of a zone.
+// /v1/zones and /v1/fleet: who is where, the live view of a zone, and the past of all devices together.
 import { Hono } from "hono";
 import { zoneName } from "../../../schemas/name.ts";
+import { fleetHistoryQuery } from "../../../schemas/query.ts";
+import { nowMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { type ApiContext, requireRole } from "../caller.ts";
+import { readFleetHistory } from "../fleet-history.ts";
 import { readZones } from "../registry.ts";
 import { validate } from "../validate.ts";
 
@@ -29,6 +32,17 @@ zones.get("/:zone/:view{snapshot|stream}", requireRole("viewer"), async (c) => {
   const url = new URL(request.url);
   url.searchParams.delete("access_token");
   return await c.env.ZONE.getByName(`${c.var.caller.tenant}/${zone}`).fetch(new Request(url, { headers }));
+});
+
+zones.get("/:zone/history", requireRole("viewer"), async (c) => {
+  const zone = validate(zoneName, c.req.param("zone"), "invalid_query");
+  const query = validate(fleetHistoryQuery, c.req.query(), "invalid_query");
+  return c.json(await readFleetHistory(c.env, c.var.caller.tenant, zone, query, nowMs(c.env, c.req.raw)));
+});
+
+fleet.get("/history", requireRole("viewer"), async (c) => {
+  const query = validate(fleetHistoryQuery, c.req.query(), "invalid_query");
+  return c.json(await readFleetHistory(c.env, c.var.caller.tenant, null, query, nowMs(c.env, c.req.raw)));
 });
 
 fleet.get("/", requireRole("viewer"), async (c) => {

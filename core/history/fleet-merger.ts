@@ -1,0 +1,61 @@
+// Windows of devices, or of sets of devices that have none in common → windows of all of them.
+import type { FleetPoint } from "../../schemas/query.ts";
+import { alignDown, BUCKET_MS_MAX } from "../window/align.ts";
+import { merge, type Summary } from "../window/summary.ts";
+import { windowPointOf } from "./point.ts";
+
+/** A window of some devices: how many of them have readings in it, and the summary of all of these. */
+export interface FleetPart {
+  startMs: number;
+  devices: number;
+  summary: Summary;
+}
+
+/** Gathers parts of equal length, in any order: the same window of other devices adds up. */
+export class FleetMerger {
+  readonly #parts = new Map<number, FleetPart>();
+
+  add(parts: Iterable<FleetPart>): void {
+    for (const part of parts) {
+      const known = this.#parts.get(part.startMs);
+      this.#parts.set(
+        part.startMs,
+        known === undefined ? part : together(known, part, known.devices + part.devices),
+      );
+    }
+  }
+
+  /**
+   * Windows of `windowMs`, which is the parts' length or a multiple of it, ascending. Who reported in several parts of a
+   * window is not known: such a window has as many devices as the part that had most.
+   */
+  points(windowMs: number): FleetPoint[] {
+    const windows = new Map<number, FleetPart>();
+    for (const part of [...this.#parts.values()].sort((a, b) => a.startMs - b.startMs)) {
+      const startMs = alignDown(part.startMs, windowMs);
+      const known = windows.get(startMs);
+      const devices = Math.max(known?.devices ?? 0, part.devices);
+      windows.set(startMs, known === undefined ? { ...part, startMs } : together(known, part, devices));
+    }
+    return [...windows.values()].map(({ startMs, devices, summary }) => {
+      const {
+        first: _,
+        last: __,
+        ...figures
+      } = windowPointOf({ startMs, endMs: startMs + windowMs, summary });
+      return { ...figures, devices };
+    });
+  }
+}
+
+const together = ({ startMs, summary }: FleetPart, other: FleetPart, devices: number): FleetPart => ({
+  startMs,
+  devices,
+  summary: merge(summary, other.summary),
+});
+
+/** A device's block is sealed at the latest this long after its bucket ended: 1 min, the spread of 50, an alarm of 20. */
+const SEALED_AFTER_MS = 90 * 60_000;
+
+/** Before this instant every block that came in time has been sealed, those of the longest buckets too. */
+export const sealedToMs = (nowMs: number) => alignDown(nowMs - SEALED_AFTER_MS, BUCKET_MS_MAX);

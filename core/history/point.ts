@@ -1,0 +1,23 @@
+// A window's summary → the point an answer has of it.
+import type { WindowPoint } from "../../schemas/query.ts";
+import type { WindowSummary } from "../window/aggregate.ts";
+import { meanOf, quantileOf, stddevOf } from "../window/summary.ts";
+
+export function windowPointOf({ startMs, endMs, summary }: WindowSummary): WindowPoint {
+  const { count, min, max, first, last, sum } = summary;
+  return {
+    startMs,
+    endMs,
+    count,
+    min,
+    max,
+    mean: meanOf(summary),
+    sum: sum.high,
+    stddev: stddevOf(summary),
+    first,
+    last,
+    p50: quantileOf(summary, 0.5),
+    p95: quantileOf(summary, 0.95),
+    p99: quantileOf(summary, 0.99),
+  };
+}

@@ -1,0 +1,89 @@
+// GET /v1/devices/:device/history/export: points as a stream of lines, read as fast as they are taken.
+import { CONTENT_TYPES, exportError, exportHead, exportLines } from "../../core/history/export-text.ts";
+import type { ExportFormat, ExportQuery } from "../../schemas/query.ts";
+import { Problem } from "../problem.ts";
+import type { ApiEnv } from "./env.ts";
+import { rangeOf } from "./history.ts";
+import { Meter, readPoints } from "./read-points.ts";
+
+/** A slice of an export: with its points and their text some 10 MB. */
+const PACE = { wanted: 50_000, firstMs: 24 * 3_600_000 };
+/** Text is sent in pieces of at least this. */
+const PIECE_CHARS = 64 * 1024;
+
+interface Asked {
+  tenant: string;
+  device: string;
+  query: ExportQuery;
+  format: ExportFormat;
+  nowMs: number;
+}
+
+/**
+ * What cannot be answered at all is a problem document. What fails under way ends the stream with an error, so that it is
+ * not taken for complete; of NDJSON the last line says why.
+ */
+export async function exportHistory(env: ApiEnv, asked: Asked): Promise<Response> {
+  const { device, query, format } = asked;
+  const pieces = readText(env, asked);
+  let next: IteratorResult<string> | undefined = await pieces.next();
+  let failure: unknown;
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (failure !== undefined) return controller.error(failure);
+        try {
+          const { done, value } = next ?? (await pieces.next());
+          next = undefined;
+          if (done) controller.close();
+          else controller.enqueue(encoder.encode(value));
+        } catch (error) {
+          failure = error;
+          console.error("export failed under way", { device, error: String(error) });
+          if (format === "csv") controller.error(error);
+          else controller.enqueue(encoder.encode(errorLine(error)));
+        }
+      },
+      cancel: () => void pieces.return(undefined),
+    },
+    { highWaterMark: 0 },
+  );
+  const file = `${device}-${query.resolution}.${format}`.replaceAll(":", "_");
+  return new Response(body, {
+    headers: {
+      "content-type": CONTENT_TYPES[format],
+      "content-disposition": `attachment; filename="${file}"`,
+      "cache-control": "no-store",
+    },
+  });
+}
+
+/** Metric by metric, each ascending. */
+async function* readText(
+  env: ApiEnv,
+  { tenant, device, query, format, nowMs }: Asked,
+): AsyncGenerator<string> {
+  const { resolution } = query;
+  const range = rangeOf(query, nowMs);
+  let text = exportHead(format, resolution === "raw");
+  for (const metric of new Set(query.metric)) {
+    const asked = { tenant, device, metric, resolution, ...range, pinned: undefined, ...PACE };
+    for await (const { points } of readPoints(env, asked, new Meter())) {
+      text += exportLines(format, metric, points);
+      if (text.length < PIECE_CHARS) continue;
+      yield text;
+      text = "";
+    }
+  }
+  yield text;
+}
+
+const errorLine = (error: unknown) =>
+  error instanceof Problem
+    ? exportError(error.code, error.message)
+    : exportError("internal", "an unexpected error, noted in the log; asking again is safe");
+
+/** The format asked for: by name, else by the `Accept` header, else NDJSON. */
+export const formatOf = ({ format }: ExportQuery, accept: string): ExportFormat =>
+  format ?? (/\btext\/csv\b/.test(accept) ? "csv" : "ndjson");

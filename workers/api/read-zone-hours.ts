@@ -1,0 +1,76 @@
+// Hours computed before, in every warm database → parts of a fleet's windows of one metric.
+import { and, asc, eq, gte, lt, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import type { FleetPart } from "../../core/history/fleet-merger.ts";
+import { unpackSummary } from "../../core/window/pack-summary.ts";
+import { dirtyHour, FLEET, zoneHour } from "../../schemas/tables.ts";
+import { type WarmEnv, warmsOf } from "../warm.ts";
+import { fromStorage } from "./storage.ts";
+
+export interface ZoneHours {
+  hours: FleetPart[];
+  /** The first hour of the range that is not computed from all that is stored; undefined: there is none. */
+  dirtyFromMs: number | undefined;
+  dirtyHours: number;
+}
+
+/** `zone` FLEET: the whole fleet. Each database has other devices: their hours add up. */
+export async function readZoneHours(
+  env: WarmEnv,
+  asked: { tenant: string; zone: string; metric: string; startMs: number; endMs: number },
+): Promise<ZoneHours> {
+  const answers = await Promise.all(warmsOf(env).map((database) => readOne(database, asked)));
+  const dirty = new Set(answers.flatMap(({ dirty }) => dirty));
+  return {
+    hours: answers.flatMap(({ hours }) => hours),
+    dirtyFromMs: dirty.size === 0 ? undefined : Math.min(...dirty),
+    dirtyHours: dirty.size,
+  };
+}
+
+async function readOne(
+  database: D1Database,
+  { tenant, zone, metric, startMs, endMs }: Parameters<typeof readZoneHours>[1],
+): Promise<{ hours: FleetPart[]; dirty: number[] }> {
+  const db = drizzle(database);
+  // One metric is picked where the row lies: a zone may have a thousand.
+  const of = (member: "devices" | "summaries") =>
+    sql`(SELECT value FROM json_each(${zoneHour.metrics}, ${`$.${member}`}) WHERE key = ${metric})`;
+  const hours = db
+    .select({
+      startMs: zoneHour.hourMs,
+      devices: sql<number | null>`${of("devices")}`,
+      summary: sql<string | null>`${of("summaries")}`,
+    })
+    .from(zoneHour)
+    .where(
+      and(
+        eq(zoneHour.tenant, tenant),
+        eq(zoneHour.zone, zone),
+        gte(zoneHour.hourMs, startMs),
+        lt(zoneHour.hourMs, endMs),
+      ),
+    )
+    .orderBy(asc(zoneHour.hourMs));
+  // The fleet's hour comes from its zones': it is dirty when one of them is.
+  const dirty = db
+    .selectDistinct({ hourMs: dirtyHour.hourMs })
+    .from(dirtyHour)
+    .where(
+      and(
+        eq(dirtyHour.tenant, tenant),
+        zone === FLEET ? undefined : eq(dirtyHour.zone, zone),
+        gte(dirtyHour.hourMs, startMs),
+        lt(dirtyHour.hourMs, endMs),
+      ),
+    );
+  const [rows, marks] = await fromStorage("D1", db.batch([hours, dirty]));
+  return {
+    hours: rows.flatMap(({ startMs, devices, summary }) =>
+      summary === null || devices === null
+        ? []
+        : [{ startMs, devices, summary: unpackSummary(summary)[0]!.summary }],
+    ),
+    dirty: marks.map(({ hourMs }) => hourMs),
+  };
+}
