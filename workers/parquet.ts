@@ -1,5 +1,5 @@
 // Parquet files in R2, read by ranges: what every reader of the archive shares.
-import { zstdDecompressSync } from "node:zlib";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import {
   type AsyncBuffer,
   type ColumnData,
@@ -13,8 +13,11 @@ import type { Column, Rows } from "../core/archive/layout.ts";
 /** First fetch of a file: most footers are smaller, and hyparquet would take 512 KB. */
 const FOOTER_BYTES = 32 * 1024;
 
-/** What hyparquet needs to read the archive's pages. */
-export const DECOMPRESSORS = { ZSTD: (input: Uint8Array) => new Uint8Array(zstdDecompressSync(input)) };
+/** What hyparquet needs to read the archive's pages: gzip, and zstd in files of `raw/1`. */
+export const DECOMPRESSORS = {
+  GZIP: (input: Uint8Array) => new Uint8Array(gunzipSync(input)),
+  ZSTD: (input: Uint8Array) => new Uint8Array(zstdDecompressSync(input)),
+};
 
 export interface OpenParquet {
   file: AsyncBuffer;

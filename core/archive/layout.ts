@@ -17,8 +17,8 @@ export interface Layout {
   /** The column that says a row's instant. */
   time: "at" | "start";
   columns: readonly ArchiveColumn[];
-  /** Rows of a row group, fewest and most; see `rowGroupRows`. */
-  groupRows: readonly [min: number, max: number];
+  /** Rows of a row group at most: what merges files has one of each in memory. */
+  groupRowsMax: number;
   /** What the footer says of a row group. */
   footerBytes: number;
   /** One row decoded in memory. */
@@ -41,7 +41,7 @@ export const RAW: Layout = {
     { name: "block_start", ...SPAN },
     { name: "block_end", ...SPAN },
   ],
-  groupRows: [40_000, 122_880],
+  groupRowsMax: 122_880,
   footerBytes: 480,
   rowBytes: 64,
 };
@@ -75,7 +75,7 @@ export const HOURLY: Layout = {
     { name: "p95", type: "DOUBLE", isNullable: true },
     { name: "p99", type: "DOUBLE", isNullable: true },
   ],
-  groupRows: [1_000, 16_384],
+  groupRowsMax: 16_384,
   footerBytes: 1_400,
   rowBytes: 400,
 };
@@ -87,17 +87,16 @@ export type Column = string[] | (string | null)[] | (number | null)[] | Float64A
 /** Rows as parallel columns by name, as they stand in the file; instants are epoch ms. */
 export type Rows = Record<string, Column> & { device: string[]; metric: string[] };
 
+/** A row group is not shorter: it would compress badly, and fetching it would take no less time. */
+const GROUP_BYTES_MIN = 64 * 1024;
+
 /**
- * Rows of a row group, by what the file holds: a question fetches the footer and at least one row group, and with this
- * many rows the two are equally long, so that together they are shortest. Short groups compress badly, and what
- * merges the file holds one decoded.
+ * Rows of a row group, of a file that holds `rows` in `bytes`. A question fetches the footer, which is long when groups
+ * are short, and at least one group: where the two are equal, they are shortest together.
  */
-export function rowGroupRows(
-  { groupRows: [min, max], footerBytes }: Layout,
-  rows: number,
-  bytes: number,
-): number {
-  return Math.min(max, Math.max(min, Math.round(rows * Math.sqrt(footerBytes / bytes))));
+export function rowGroupRows({ groupRowsMax, footerBytes }: Layout, rows: number, bytes: number): number {
+  const groupBytes = Math.max(GROUP_BYTES_MIN, Math.sqrt(bytes * footerBytes));
+  return Math.min(groupRowsMax, Math.ceil((groupBytes * rows) / bytes));
 }
 
 /**

@@ -18,8 +18,8 @@ const DAY_MS = 86_400_000;
 const D1_ANSWERS_MS = 60_000;
 /** Rollups read at once: unpacked they take some ten times as much of a Worker's 128 MB. */
 const TEXT_CHARS_MAX = 2_000_000;
-/** Rows of a row group: fewer than after compaction, for a day's file is small. */
-const GROUP_ROWS = 2_000;
+/** Rows of a row group: some 100 KB. */
+const GROUP_ROWS = 1_000;
 /** Rows of a file: some 60 MB. */
 const FILE_ROWS_MAX = 600_000;
 

@@ -1,27 +1,31 @@
 // Rows → a Parquet file in R2, whole or row group by row group.
-import { zstdCompressSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
+import type { RowGroup } from "hyparquet";
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { type Layout, RAW, type Rows, rowGroupEnd } from "../../core/archive/layout.ts";
 import type { RawColumns } from "../../core/archive/raw-rows.ts";
 import { within } from "../within.ts";
 
-/** Distinct values a column chunk may keep in a dictionary: more make indexes that zstd cannot shorten. */
+/** Distinct values a column chunk may keep in a dictionary: more make indexes that cannot be shortened. */
 const DICTIONARY_BYTES = 32 * 1024;
 
 /** R2 takes parts of 5 MiB and more, all but the last of the same size (R2 limits, 2026-11). */
 const PART_BYTES = 5 * 1024 * 1024;
+
+/** Rows of a row group of a file that is soon merged with others. */
+const GROUP_ROWS = 20_000;
 
 const R2_ANSWERS_MS = 60_000;
 
 export const PARQUET_TYPE = { httpMetadata: { contentType: "application/vnd.apache.parquet" } };
 
 /** The bytes of a raw file; docs/archive-format.md describes them. */
-export function encodeParquet(columns: RawColumns): Uint8Array<ArrayBuffer> {
+export function encodeParquet(columns: RawColumns, groupRows = GROUP_ROWS): Uint8Array<ArrayBuffer> {
   const bytes = new ByteWriter();
   const parquet = new ArchiveParquet(RAW, bytes);
   const rows = columns.device.length;
   for (let start = 0; start < rows; ) {
-    const end = rowGroupEnd(columns, start, rows, RAW.groupRows[0]);
+    const end = rowGroupEnd(columns, start, rows, groupRows);
     parquet.writeGroup(columns, start, end);
     start = end;
   }
@@ -31,7 +35,8 @@ export function encodeParquet(columns: RawColumns): Uint8Array<ArrayBuffer> {
 
 /**
  * Writes a layout's row groups. Sorted rows make the dictionary columns nearly free, instants are delta-coded, values
- * dictionary-coded where few are distinct, and everything is zstd.
+ * dictionary-coded where few are distinct, and all pages are gzip: as short as zstd here, and the zstdCompressSync of
+ * workerd fails ("Unexpected end of file") where the result is longer than some 40 KB (2026-11).
  */
 class ArchiveParquet {
   readonly #layout: Layout;
@@ -49,8 +54,8 @@ class ArchiveParquet {
           nullable: isNullable ?? false,
         })),
       }),
-      codec: "ZSTD",
-      compressors: { ZSTD: (input) => new Uint8Array(zstdCompressSync(input)) },
+      codec: "GZIP",
+      compressors: { GZIP: (input) => new Uint8Array(gzipSync(input)) },
       statisticsTruncateLength: Number.POSITIVE_INFINITY,
       kvMetadata: [{ key: "telltale.layout", value: layout.name }],
       createdBy: "telltale",
@@ -71,9 +76,44 @@ class ArchiveParquet {
     });
   }
 
+  /** Adds row groups of another file of this layout as they stand there: `bytes` are theirs, which began at `offset`. */
+  copyGroups(groups: readonly RowGroup[], bytes: Uint8Array, offset: number): void {
+    const shift = BigInt(this.#writer.writer.offset - offset);
+    this.#writer.writer.appendBytes(bytes);
+    for (const group of groups) {
+      const columns = group.columns.map(({ meta_data: chunk, file_offset }) => ({
+        file_offset: file_offset + shift,
+        meta_data: {
+          ...chunk!,
+          data_page_offset: chunk!.data_page_offset + shift,
+          dictionary_page_offset: chunk!.dictionary_page_offset && chunk!.dictionary_page_offset + shift,
+        },
+      }));
+      this.#writer.row_groups.push({ ...group, columns });
+      this.#writer.num_rows += group.num_rows;
+    }
+  }
+
   finish(): void {
     this.#writer.finish();
   }
+}
+
+/** Where the bytes of a row group lie in its file. */
+export function bytesOfGroup({ columns }: RowGroup): [start: number, end: number] {
+  const starts = columns.map(
+    ({ meta_data: chunk }) => chunk!.dictionary_page_offset ?? chunk!.data_page_offset,
+  );
+  const start = starts.reduce((a, b) => (a < b ? a : b));
+  const length = columns.reduce((sum, { meta_data: chunk }) => sum + chunk!.total_compressed_size, 0n);
+  return [Number(start), Number(start + length)];
+}
+
+/** The first and last device of a row group. */
+export function devicesOfGroup({ columns }: RowGroup): [first: string, last: string] {
+  const device = columns.find(({ meta_data: chunk }) => chunk!.path_in_schema[0] === "device")!;
+  const { min_value, max_value } = device.meta_data!.statistics!;
+  return [min_value as string, max_value as string];
 }
 
 /** A file on its way to R2: what is ready leaves in parts, so that no more than one and a row group are in memory. */
@@ -98,14 +138,29 @@ export class ArchiveUpload {
     return this.#rows;
   }
 
+  get bytes(): number {
+    return this.#bytes.offset;
+  }
+
   /** Adds a row group of rows that follow those added before. @throws when R2 fails or does not answer. */
   async write(rows: Rows): Promise<void> {
     const count = rows.device.length;
-    if (this.#rows === 0) this.#minDevice = rows.device[0]!;
-    this.#maxDevice = rows.device[count - 1]!;
-    this.#rows += count;
+    this.#note(count, rows.device[0]!, rows.device[count - 1]!);
     this.#parquet.writeGroup(rows, 0, count);
-    while (this.#bytes.index >= PART_BYTES) await this.#sendPart(PART_BYTES);
+    await this.#sendParts();
+  }
+
+  /** Adds row groups of another file, as they stand there. @throws when R2 fails or does not answer. */
+  async copy(groups: readonly RowGroup[], bytes: Uint8Array, offset: number): Promise<void> {
+    for (const group of groups) this.#note(Number(group.num_rows), ...devicesOfGroup(group));
+    this.#parquet.copyGroups(groups, bytes, offset);
+    await this.#sendParts();
+  }
+
+  #note(rows: number, minDevice: string, maxDevice: string): void {
+    if (this.#rows === 0) this.#minDevice = minDevice;
+    this.#maxDevice = maxDevice;
+    this.#rows += rows;
   }
 
   /** What the manifest says of the file, which from now on is in R2. @throws when R2 fails or does not answer. */
@@ -124,6 +179,10 @@ export class ArchiveUpload {
   /** Gives up what was sent. R2 forgets parts that nobody completes after seven days, so this may fail. */
   async abort(): Promise<void> {
     await within(R2_ANSWERS_MS, "R2", this.#upload?.abort() ?? Promise.resolve()).catch(() => undefined);
+  }
+
+  async #sendParts(): Promise<void> {
+    while (this.#bytes.index >= PART_BYTES) await this.#sendPart(PART_BYTES);
   }
 
   async #sendPart(length: number): Promise<void> {
