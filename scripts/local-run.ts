@@ -122,9 +122,15 @@ async function workerOf(
   for (let i = 1; "WARM_0" in d1Databases && i < warmDatabases; i++) {
     d1Databases[`WARM_${i}`] ??= { id: `warm-${i}` };
   }
+  const queueConsumers = { ...(workerOptions.queueConsumers as Record<string, { maxBatchTimeout?: number }>) };
+  if (batchTimeoutSeconds !== undefined) {
+    for (const [queue, consumer] of Object.entries(queueConsumers))
+      queueConsumers[queue] = { ...consumer, maxBatchTimeout: batchTimeoutSeconds };
+  }
   return {
     ...bound,
     d1Databases,
+    queueConsumers,
     name: environment === undefined ? "telltale" : `telltale-${environment}`,
     bindings: { ...(workerOptions.bindings as Record<string, string>), ...vars },
     modules: [{ type: "ESModule", path: `${environment ?? "single"}.mjs`, contents }],

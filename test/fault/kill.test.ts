@@ -110,7 +110,7 @@ async function playThroughKills(server: ServerProcess, leaveRuntime: boolean): P
   for (let i = 0; i < REPORTS; i++) {
     if (KILL_AT.includes(i)) {
       await restarting;
-      restarting = server.kill({ leaveRuntime }).then(() => server.start());
+      restarting = (leaveRuntime ? server.killLeavingRuntime() : server.kill()).then(() => server.start());
     }
     await postUntilAcknowledged(url, i, gateway);
   }

@@ -1,0 +1,82 @@
+// What can be broken, and how often: the closed list that the faulty Worker, the harness and the table share.
+import type { Random } from "./chance.ts";
+
+/** Injected inside the Worker, where they really happen. */
+export const WORKER_FAULTS = [
+  "queue refuses",
+  "queue forgets",
+  "queue doubles",
+  "queue delays",
+  "queue reorders",
+  "message much later",
+  "batch out of order",
+  "batch delivered twice",
+  "two consumers at once",
+  "consumer dies before R2",
+  "consumer dies between R2 and D1",
+  "consumer dies between D1 and ack",
+  "consumer dies before confirming",
+  "confirmation lost",
+  "D1 refuses",
+  "D1 loses the answer",
+  "D1 slow",
+  "D1 silent",
+  "R2 refuses",
+  "R2 loses the answer",
+  "R2 slow",
+  "R2 silent",
+  "alarm never fires",
+  "object dies before the commit",
+  "object dies in the commit",
+  "object dies after the commit",
+] as const;
+export type WorkerFault = (typeof WORKER_FAULTS)[number];
+
+/** Done to it from outside. */
+export const OUTER_FAULTS = [
+  "kill -9 of process and runtime",
+  "kill -9 of the runtime first",
+  "kill -9 that leaves the runtime a while",
+  "socket cut",
+  "request cut",
+  "forced hibernation",
+  "forced eviction",
+] as const;
+export type OuterFault = (typeof OUTER_FAULTS)[number];
+
+export type Fault = WorkerFault | OuterFault;
+export type FaultCounts = Partial<Record<Fault, number>>;
+export type FaultRates = Partial<Record<WorkerFault, number>>;
+
+/** What the Worker is told: whether the n-th chance of a fault at a place strikes depends on this alone. */
+export interface FaultOrder {
+  seed: number;
+  rates: FaultRates;
+}
+
+/** How often a fault strikes at most: of these the queue would else lose all there is, or every commit fail. */
+const RATE_MAX: FaultRates = {
+  "object dies before the commit": 0.1,
+  "object dies in the commit": 0.1,
+  "object dies after the commit": 0.1,
+  "D1 silent": 0.1,
+  "R2 silent": 0.1,
+};
+
+/**
+ * The rates of a round. Some faults are left out of it and some are frequent: a round of all faults at once breaks each
+ * time at the first of them, and never comes to those behind.
+ */
+export function drawRates(random: Random): FaultRates {
+  const rates: FaultRates = {};
+  for (const fault of WORKER_FAULTS) {
+    const rate = random.pick([0, 0, 0.05, 0.15, 0.4]);
+    if (rate > 0) rates[fault] = Math.min(rate, RATE_MAX[fault] ?? 1);
+  }
+  return rates;
+}
+
+export function addCounts(to: FaultCounts, more: FaultCounts): void {
+  for (const [fault, count] of Object.entries(more) as [Fault, number][])
+    to[fault] = (to[fault] ?? 0) + count;
+}

@@ -1,0 +1,107 @@
+// What was sent and what was acknowledged → what every tier must hold: the model, said as plainly as can be.
+
+export interface Report {
+  device: string;
+  at: number;
+  metrics: Record<string, number>;
+}
+
+interface Entry {
+  value: number;
+  /** A sending of it may still be on its way on a line that was cut, and arrive at any time. */
+  inDoubt: boolean;
+}
+
+export interface Hour {
+  count: number;
+  sum: number;
+  min: number;
+  max: number;
+}
+
+export const HOUR_MS = 3_600_000;
+
+export class Ledger {
+  readonly #devices = new Map<string, Map<string, Map<number, Entry>>>();
+  readonly #receivedAt = new Map<string, number>();
+  /** Readings in reports that were acknowledged, repetitions and corrections among them. */
+  acknowledged = 0;
+  /** Readings that were sent, each (device, metric, at) once. */
+  distinct = 0;
+
+  /**
+   * Notes a report as about to be sent for the first time, and gives it as it may be sent: a reading in doubt is not
+   * corrected, for its old value could arrive after the new one, and nobody could tell what should then hold.
+   */
+  take({ device, at, metrics }: Report, clockMs: number): Report {
+    const sent: Report = { device, at, metrics: {} };
+    for (const [metric, value] of Object.entries(metrics)) {
+      const entries = this.#entriesOf(device, metric);
+      const known = entries.get(at);
+      if (known === undefined) this.distinct += 1;
+      const kept = known?.inDoubt ? known : { value, inDoubt: false };
+      entries.set(at, kept);
+      sent.metrics[metric] = kept.value;
+    }
+    this.#receivedAt.set(device, Math.max(clockMs, this.#receivedAt.get(device) ?? 0));
+    return sent;
+  }
+
+  /** A line was cut, or an answer never came, with these on it. */
+  doubt(reports: readonly Report[]): void {
+    for (const { device, at, metrics } of reports) {
+      for (const metric of Object.keys(metrics)) this.#entriesOf(device, metric).get(at)!.inDoubt = true;
+    }
+  }
+
+  /** The runtime is dead, and with it all that was on its way. */
+  endDoubts(): void {
+    for (const metrics of this.#devices.values())
+      for (const entries of metrics.values()) for (const entry of entries.values()) entry.inDoubt = false;
+  }
+
+  acknowledge(reports: readonly Report[]): void {
+    for (const { metrics } of reports) this.acknowledged += Object.keys(metrics).length;
+  }
+
+  get devices(): string[] {
+    return [...this.#devices.keys()];
+  }
+
+  metricsOf(device: string): string[] {
+    return [...this.#devices.get(device)!.keys()];
+  }
+
+  /** `[at, value]`, ascending. */
+  readings(device: string, metric: string): [at: number, value: number][] {
+    return [...this.#entriesOf(device, metric)]
+      .map(([at, { value }]): [number, number] => [at, value])
+      .sort(([a], [b]) => a - b);
+  }
+
+  hours(device: string, metric: string): Map<number, Hour> {
+    const hours = new Map<number, Hour>();
+    for (const [at, value] of this.readings(device, metric)) {
+      const startMs = Math.floor(at / HOUR_MS) * HOUR_MS;
+      const hour = hours.get(startMs) ?? { count: 0, sum: 0, min: value, max: value };
+      hour.count += 1;
+      hour.sum += value;
+      hour.min = Math.min(hour.min, value);
+      hour.max = Math.max(hour.max, value);
+      hours.set(startMs, hour);
+    }
+    return hours;
+  }
+
+  receivedAt(device: string): number {
+    return this.#receivedAt.get(device)!;
+  }
+
+  #entriesOf(device: string, metric: string): Map<number, Entry> {
+    const metrics = this.#devices.get(device) ?? new Map<string, Map<number, Entry>>();
+    this.#devices.set(device, metrics);
+    const entries = metrics.get(metric) ?? new Map<number, Entry>();
+    metrics.set(metric, entries);
+    return entries;
+  }
+}

@@ -1,0 +1,178 @@
+// One round on a running server: everything is sent and broken at once; then faults end, the world settles, and every tier
+// is compared with the ledger.
+import { setTimeout as sleep } from "node:timers/promises";
+import { TenantClient } from "../flow/tenant-client.ts";
+import { chance } from "./chance.ts";
+import { compare, type Difference } from "./compare.ts";
+import { addCounts, type FaultCounts, type FaultOrder, type OuterFault } from "./faults.ts";
+import { Ledger } from "./ledger.ts";
+import type { Kill, Round } from "./plan-round.ts";
+import { playStream, type World } from "./play-stream.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+export interface RoundResult extends Difference {
+  seed: number;
+  acknowledged: number;
+  distinct: number;
+  faults: FaultCounts;
+}
+
+const ROUND_MS_MAX = 120_000;
+const SETTLE_MS_MAX = 60_000;
+/** How long the last blocks are sent and stored while things still break. */
+const STORM_SEALINGS = 4;
+const STORM_PAUSE_MS = 150;
+const ORPHAN_MS_MAX = 300;
+
+export async function playRound(round: Round, server: ServerProcess, secret: string): Promise<RoundResult> {
+  return await new PlayedRound(round, server, secret).play();
+}
+
+class PlayedRound {
+  readonly #round: Round;
+  readonly #server: ServerProcess;
+  readonly #client: TenantClient;
+  readonly #ledger = new Ledger();
+  readonly #faults: FaultCounts = {};
+  readonly #failed = new AbortController();
+  #steps = 0;
+  #lives = 0;
+
+  constructor(round: Round, server: ServerProcess, secret: string) {
+    this.#round = round;
+    this.#server = server;
+    this.#client = new TenantClient(server.url, secret, round.tenant);
+  }
+
+  async play(): Promise<RoundResult> {
+    const { seed, rates, streams } = this.#round;
+    await this.#obey({ seed, rates });
+    const world = this.#world();
+    const playing = Promise.all(streams.map((stream) => playStream(stream, world)));
+    await this.#abortingEachOther([playing, this.#killAll(playing)]);
+    for (let i = 0; i < STORM_SEALINGS; i++) {
+      await Promise.all(this.#ledger.devices.map((device) => this.#client.seal(device)));
+      await sleep(STORM_PAUSE_MS);
+    }
+    await this.#obey({ seed, rates: {} });
+    await this.#settle();
+    const found = await compare(this.#client, this.#ledger);
+    await this.#deliverLate();
+    const later = await compare(this.#client, this.#ledger);
+    await this.#obey({ seed, rates: {} });
+    const { acknowledged, distinct } = this.#ledger;
+    return {
+      seed,
+      acknowledged,
+      distinct,
+      faults: this.#faults,
+      lost: Math.max(found.lost, later.lost),
+      doubled: Math.max(found.doubled, later.doubled),
+      examples: [...found.examples, ...later.examples.map((example) => `after late messages ${example}`)],
+    };
+  }
+
+  #world(): World {
+    const { url } = this.#server;
+    const secondsLeft = AbortSignal.timeout(ROUND_MS_MAX);
+    return {
+      url,
+      ledger: this.#ledger,
+      signal: AbortSignal.any([secondsLeft, this.#failed.signal]),
+      token: ({ kind, devices }) =>
+        kind === "device socket" ? this.#client.token("device", devices[0]) : this.#client.token("gateway"),
+      note: (fault) => this.#note(fault),
+      stepped: () => {
+        this.#steps += 1;
+      },
+      evict: async (device, webSockets) => {
+        const object = `${this.#round.tenant}/${device}`;
+        const done = await this.#server.order({ do: "evict", object, webSockets });
+        if (done) this.#note(webSockets === "close" ? "forced eviction" : "forced hibernation");
+      },
+    };
+  }
+
+  async #abortingEachOther(parts: Promise<unknown>[]): Promise<void> {
+    try {
+      await Promise.all(parts);
+    } finally {
+      this.#failed.abort();
+      await Promise.allSettled(parts);
+    }
+  }
+
+  async #killAll(playing: Promise<unknown>): Promise<void> {
+    const all = this.#round.streams.reduce((sum, { steps }) => sum + steps.length, 0);
+    let isOver = false;
+    const over = () => {
+      isOver = true;
+    };
+    playing.then(over, over);
+    for (const kill of this.#round.kills) {
+      while (this.#steps < kill.afterShare * all && !isOver) await sleep(5);
+      if (this.#failed.signal.aborted) return;
+      await sleep(kill.delayMs);
+      await this.#kill(kill);
+    }
+  }
+
+  async #kill({ how, delayMs }: Kill): Promise<void> {
+    const { seed, rates } = this.#round;
+    await this.#takeCounts({ seed, rates }).catch(() => undefined);
+    if (how === "kill -9 of the runtime first") await this.#server.kill({ runtimeFirst: true });
+    else if (how === "kill -9 of process and runtime") await this.#server.kill();
+    else await this.#server.kill({ runtimeAfterMs: (delayMs * 37) % ORPHAN_MS_MAX });
+    this.#note(how);
+    this.#ledger.endDoubts();
+    await this.#server.start();
+    this.#lives += 1;
+    await this.#obey({ seed: Math.floor(chance(seed, "life", this.#lives) * 2 ** 31), rates });
+  }
+
+  /** Blocks are sealed and sent until storage has confirmed each. */
+  async #settle(): Promise<void> {
+    const deadline = Date.now() + SETTLE_MS_MAX;
+    let waiting = this.#ledger.devices;
+    for (; waiting.length > 0; await sleep(100)) {
+      const answers = await Promise.all(waiting.map((device) => this.#client.seal(device)));
+      const isDone = answers.map(({ status, body }) => {
+        const { sealed, pending } = body as { sealed: number; pending: number };
+        return status === 200 && sealed === 0 && pending === 0;
+      });
+      if (Date.now() > deadline)
+        throw new Error(`never settled: ${waiting} ${JSON.stringify(answers.map(({ body }) => body))}`);
+      waiting = waiting.filter((_, i) => !isDone[i]);
+    }
+  }
+
+  /** Messages held back all the while come now, when everything newer is stored and confirmed. */
+  async #deliverLate(): Promise<void> {
+    const { body } = await this.#client.ask("/local/fault/release", { method: "POST" });
+    const { consumedAt } = body as { consumedAt: number };
+    const consumed = async () => (await this.#client.ask("/local/fault/consumed")).body as number;
+    for (const deadline = Date.now() + SETTLE_MS_MAX; (await consumed()) < consumedAt; await sleep(50)) {
+      if (Date.now() > deadline) throw new Error("the messages held back never came");
+    }
+  }
+
+  async #obey(order: FaultOrder): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#takeCounts(order);
+      } catch (error) {
+        if (tries >= 5) throw error;
+        await sleep(100);
+      }
+    }
+  }
+
+  async #takeCounts(order: FaultOrder): Promise<void> {
+    const { body } = await this.#client.ask("/local/fault", { method: "POST", body: JSON.stringify(order) });
+    addCounts(this.#faults, body as FaultCounts);
+  }
+
+  #note(fault: OuterFault): void {
+    addCounts(this.#faults, { [fault]: 1 });
+  }
+}

@@ -1,0 +1,58 @@
+// Rounds → their results: a few servers side by side, each playing one round after another on a state folder of its own.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bundle } from "../../scripts/bundle.ts";
+import { readLocalSecret } from "../../scripts/local-secret.ts";
+import { planRound } from "./plan-round.ts";
+import { playRound, type RoundResult } from "./play-round.ts";
+import { freePort, ServerProcess } from "./server-process.ts";
+
+export interface RoundsOptions {
+  /** The first round's; each next round's is one higher. */
+  seed: number;
+  rounds: number;
+  /** Servers at once. */
+  servers: number;
+  /** Leaves the state folders behind. */
+  keep?: boolean;
+  onRound?(result: RoundOutcome): void;
+}
+
+/** `error`: the round could not be played to its end, which nothing that was injected excuses. */
+export type RoundOutcome = (RoundResult & { error?: undefined }) | { seed: number; error: string };
+
+const ENTRY = "test/fault/worker/faulty-worker.ts";
+
+export async function runRounds(options: RoundsOptions): Promise<RoundOutcome[]> {
+  const { seed, rounds, servers, keep } = options;
+  const secret = await readLocalSecret();
+  const folder = await mkdtemp(join(tmpdir(), "telltale-fault-"));
+  const worker = join(folder, "faulty-worker.mjs");
+  await writeFile(worker, await bundle(ENTRY, { sourcemap: "inline" }));
+  const seeds = Array.from({ length: rounds }, (_, i) => seed + i);
+  const outcomes: RoundOutcome[] = [];
+
+  const lane = async (name: string) => {
+    const server = new ServerProcess(await freePort(), join(folder, name), ["server.ts", "--worker", worker]);
+    try {
+      await server.start();
+      for (let next = seeds.shift(); next !== undefined; next = seeds.shift()) {
+        const outcome = await playRound(planRound(next), server, secret).catch((error: Error) => ({
+          seed: next!,
+          error: error.stack ?? String(error),
+        }));
+        outcomes.push(outcome);
+        options.onRound?.(outcome);
+      }
+    } finally {
+      await server.stop();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: servers }, (_, i) => lane(`server-${i + 1}`)));
+  } finally {
+    if (!keep) await rm(folder, { recursive: true, force: true });
+  }
+  return outcomes.sort((a, b) => a.seed - b.seed);
+}

@@ -1,0 +1,49 @@
+// The server that the harness breaks: the faulty Worker on a state folder of its own, told by messages to evict objects and
+// to let the cron tick. Ends itself when the harness is gone.
+import { parseArgs } from "node:util";
+import { startLocal } from "../../scripts/local-run.ts";
+
+export type ServerOrder = { id: number } & (
+  | { do: "evict"; object: string; webSockets: "close" | "hibernate" }
+  | { do: "tick" }
+);
+export interface ServerAnswer {
+  id: number;
+  error?: string;
+}
+
+/** Everything that waits for a time waits little, so that a round is seconds. */
+const VARS = { OUTBOX_RESEND_MS: "400", SEAL_SPREAD_MS: "0", STORAGE_TIMEOUT_MS: "1000" };
+
+const { values } = parseArgs({
+  options: { port: { type: "string" }, state: { type: "string" }, worker: { type: "string" } },
+});
+const run = await startLocal({
+  port: Number(values.port),
+  state: values.state,
+  split: false,
+  tenant: "fault",
+  main: values.worker,
+  vars: VARS,
+  batchTimeoutSeconds: 0.1,
+  quiet: true,
+});
+
+async function obey(order: ServerOrder): Promise<void> {
+  if (order.do === "tick") return run.tick();
+  await run.miniflare.unsafeEvictDurableObject(run.objectsWorker, "DeviceObject", {
+    name: order.object,
+    webSockets: order.webSockets,
+  });
+}
+
+process.on("message", (order: ServerOrder) => {
+  obey(order).then(
+    () => process.send?.({ id: order.id } satisfies ServerAnswer),
+    (error) => process.send?.({ id: order.id, error: String(error) } satisfies ServerAnswer),
+  );
+});
+const stop = () => run.stop().then(() => process.exit(0));
+process.on("disconnect", stop);
+process.on("SIGTERM", stop);
+process.send?.({ id: 0 } satisfies ServerAnswer);

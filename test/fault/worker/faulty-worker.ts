@@ -1,0 +1,126 @@
+// The program that is deployed, on a bad day: its bindings fail, its objects die, its queue does as it likes, all by order of
+// the harness at /local/fault. Nothing of this is known to the program.
+import { decodeState } from "../../../core/device/state.ts";
+import single, { DeviceObject as SoundDevice, ZoneObject as SoundZone } from "../../../workers/single.ts";
+import { warmsOf } from "../../../workers/warm.ts";
+import type { FaultOrder } from "../faults.ts";
+import { consumed, consumeFaultily, faultyQueue, release } from "./faulty-queue.ts";
+import { aroundStores, suffer } from "./faulty-storage.ts";
+import { InjectedFault, obey, someMs, strikes, takeCounts } from "./strikes.ts";
+
+export { TenantObject } from "../../../workers/single.ts";
+
+type Env = ConstructorParameters<typeof SoundDevice>[1] & Parameters<typeof single.fetch>[1];
+
+/** How soon after its first step a commit is interrupted. */
+const INTERRUPTED_MS_MAX = 4;
+
+export class DeviceObject extends SoundDevice {
+  readonly #place: string;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    const place = ctx.id.name ?? "";
+    super(ctx, { ...aroundStores(env, suffer), ROLLUPS: faultyQueue(env.ROLLUPS, ctx, place) });
+    this.#place = place;
+  }
+
+  override report(...report: Parameters<SoundDevice["report"]>): ReturnType<SoundDevice["report"]> {
+    return this.#mortally(() => super.report(...report));
+  }
+
+  override webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    return this.#mortally(() => super.webSocketMessage(ws, message));
+  }
+
+  override confirm(...stored: Parameters<SoundDevice["confirm"]>): Promise<void> {
+    return this.#mortally(() => super.confirm(...stored));
+  }
+
+  override async alarm(): Promise<void> {
+    if (!strikes("alarm never fires", this.#place)) await super.alarm();
+  }
+
+  /** What the device's row says: readings by verdict, and how many blocks are unconfirmed or not sealed. */
+  row(): { counts: number[]; pending: number } {
+    const row = this.ctx.storage.sql.exec<{ row: ArrayBuffer }>("SELECT row FROM state").one().row;
+    const { counts, open, outbox } = decodeState(new Uint8Array(row));
+    return { counts, pending: open.length + outbox.length };
+  }
+
+  async #mortally<T>(step: () => Promise<T>): Promise<T> {
+    if (strikes("object dies before the commit", this.#place)) this.#die();
+    const doing = step();
+    if (strikes("object dies in the commit", this.#place)) {
+      doing.catch(() => undefined);
+      await scheduler.wait(someMs(INTERRUPTED_MS_MAX, this.#place));
+      this.#die();
+    }
+    const done = await doing;
+    if (strikes("object dies after the commit", this.#place)) this.#die();
+    return done;
+  }
+
+  /** Memory and what is not durable are gone, sockets are cut. */
+  #die(): never {
+    this.ctx.abort("an injected fault");
+    throw new InjectedFault("the object died");
+  }
+}
+
+export class ZoneObject extends SoundZone {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, aroundStores(env, suffer));
+  }
+}
+
+/** `[device, startMs, revision]` of every rollup of a tenant, and of every block that its files say they took in. */
+async function storedBlocks(env: Env, tenant: string) {
+  const ask = async <Row>(query: string) =>
+    (await Promise.all(warmsOf(env).map((warm) => warm.prepare(query).bind(tenant).all<Row>()))).flatMap(
+      ({ results }) => results,
+    );
+  const rollups = await ask<{ device: string; start_ms: number; revision: number }>(
+    "SELECT device, start_ms, revision FROM rollup WHERE tenant = ?",
+  );
+  const files = await ask<{ blocks: string }>(
+    "SELECT blocks FROM archive_file WHERE tenant = ? AND kind = 'raw'",
+  );
+  return {
+    rollups: rollups.map(({ device, start_ms, revision }) => [device, start_ms, revision]),
+    blocks: files
+      .flatMap(({ blocks }) => JSON.parse(blocks) as unknown[][])
+      .map((block) => block.slice(0, 3)),
+  };
+}
+
+async function obeyHarness(request: Request, env: Env): Promise<Response> {
+  const url = new URL(request.url);
+  switch (`${request.method} ${url.pathname}`) {
+    case "POST /local/fault":
+      obey(await request.json<FaultOrder>());
+      return Response.json(takeCounts());
+    case "POST /local/fault/release":
+      return Response.json({ consumedAt: consumed() + (await release(env.ROLLUPS)) });
+    case "GET /local/fault/consumed":
+      return Response.json(consumed());
+    case "GET /local/fault/stored":
+      return Response.json(await storedBlocks(env, url.searchParams.get("tenant")!));
+    case "GET /local/fault/row": {
+      const object = env.DEVICE.getByName(
+        url.searchParams.get("object")!,
+      ) as unknown as DurableObjectStub<DeviceObject>;
+      return Response.json(await object.row());
+    }
+    default:
+      return new Response("no such order", { status: 404 });
+  }
+}
+
+export default {
+  fetch: (request, env, ctx) =>
+    new URL(request.url).pathname.startsWith("/local/fault")
+      ? obeyHarness(request, env)
+      : single.fetch(request, env, ctx),
+  queue: (batch, env) => consumeFaultily(batch, env, single.queue),
+  scheduled: (controller, env) => single.scheduled(controller, aroundStores(env, suffer)),
+} satisfies ExportedHandler<Env>;
