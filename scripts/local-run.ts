@@ -122,7 +122,9 @@ async function workerOf(
   for (let i = 1; "WARM_0" in d1Databases && i < warmDatabases; i++) {
     d1Databases[`WARM_${i}`] ??= { id: `warm-${i}` };
   }
-  const queueConsumers = { ...(workerOptions.queueConsumers as Record<string, { maxBatchTimeout?: number }>) };
+  const queueConsumers = {
+    ...(workerOptions.queueConsumers as Record<string, { maxBatchTimeout?: number }>),
+  };
   if (batchTimeoutSeconds !== undefined) {
     for (const [queue, consumer] of Object.entries(queueConsumers))
       queueConsumers[queue] = { ...consumer, maxBatchTimeout: batchTimeoutSeconds };
