@@ -3,6 +3,7 @@ import * as z from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiParameters } from "zod-openapi";
 import { problemDocument } from "../schemas/error.ts";
 import { archiveQuery, listQuery } from "../schemas/http.ts";
+import { jobAnswer, jobList, jobsQuery, replayBody } from "../schemas/job.ts";
 import { snapshotFrame, zoneFrame } from "../schemas/live.ts";
 import { deviceName, zoneName } from "../schemas/name.ts";
 import {
@@ -31,6 +32,7 @@ const problem = {
 const json = (schema: z.ZodType) => ({ content: { "application/json": { schema } } });
 const device = z.object({ device: deviceName });
 const zone = z.object({ zone: zoneName });
+const job = z.object({ job: z.string() });
 
 const exportLine = z.union([
   rawPoint.extend({ metric: z.string() }),
@@ -40,14 +42,24 @@ const exportLine = z.union([
 
 interface Described {
   summary: string;
-  tag: "devices" | "operators";
+  tag: "devices" | "operators" | "admins";
   answer: z.ZodType;
+  /** 200 unless said. */
+  status?: "200" | "202";
   body?: z.ZodType;
   bodies?: Record<string, z.ZodType>;
   parameters?: ZodOpenApiParameters;
 }
 
-function operation({ summary, tag, answer, body, bodies, parameters }: Described): ZodOpenApiOperationObject {
+function operation({
+  summary,
+  tag,
+  answer,
+  status = "200",
+  body,
+  bodies,
+  parameters,
+}: Described): ZodOpenApiOperationObject {
   const content = bodies ?? (body && { "application/json": body });
   return {
     summary,
@@ -57,7 +69,7 @@ function operation({ summary, tag, answer, body, bodies, parameters }: Described
     requestBody: content && {
       content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
     },
-    responses: { "200": { description: summary, ...json(answer) }, default: problem },
+    responses: { [status]: { description: summary, ...json(answer) }, default: problem },
   };
 }
 
@@ -110,6 +122,13 @@ export function openApiDocument() {
           parameters: { path: device },
           body: deviceProfile,
           answer: deviceEntry,
+        }),
+        delete: operation({
+          summary: "Delete a device and its data everywhere; the job says when that is done",
+          tag: "admins",
+          status: "202",
+          parameters: { path: device },
+          answer: jobAnswer,
         }),
       },
       "/v1/devices/{device}/latest": {
@@ -212,6 +231,48 @@ export function openApiDocument() {
           tag: "operators",
           body: tenantSettingsChange,
           answer: tenantSettings,
+        }),
+      },
+      "/v1/admin/jobs": {
+        get: operation({
+          summary: "Long work and how far it is, newest first",
+          tag: "admins",
+          parameters: { query: jobsQuery },
+          answer: jobList,
+        }),
+      },
+      "/v1/admin/jobs/{job}": {
+        get: operation({
+          summary: "One job and how far it is",
+          tag: "admins",
+          parameters: { path: job },
+          answer: jobAnswer,
+        }),
+      },
+      "/v1/admin/jobs/{job}/stop": {
+        post: operation({
+          summary: "Stop a running job after the step it is at",
+          tag: "admins",
+          parameters: { path: job },
+          answer: jobAnswer,
+        }),
+      },
+      "/v1/admin/jobs/{job}/resume": {
+        post: operation({
+          summary: "Take up a job that was stopped or failed, where it was",
+          tag: "admins",
+          parameters: { path: job },
+          answer: jobAnswer,
+        }),
+      },
+      "/v1/admin/replay": {
+        post: operation({
+          summary:
+            "Rebuild rollups and aggregates of whole UTC days, from the archive or from the devices' blocks",
+          tag: "admins",
+          status: "202",
+          body: replayBody,
+          answer: jobAnswer,
         }),
       },
       "/healthz": { get: { summary: "Is it up", responses: { "200": { description: "It is" } } } },

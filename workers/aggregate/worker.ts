@@ -5,6 +5,7 @@ import { computeZoneHours } from "./compute-zone-hours.ts";
 import { consumeBlocks } from "./consume-blocks.ts";
 import type { AggregateEnv } from "./env.ts";
 import { exportHours } from "./export-hours.ts";
+import { runJobs } from "./run-jobs.ts";
 import { SWEEP_EVERY_MS, sweepObjects } from "./sweep-objects.ts";
 
 export { DeviceObject } from "./device-object.ts";
@@ -21,6 +22,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const CHORES: readonly Chore[] = [
   { name: "zone-hours", everyMs: 15 * MINUTE_MS, run: computeZoneHours },
   { name: "sweep-objects", everyMs: SWEEP_EVERY_MS, run: sweepObjects },
+  { name: "jobs", everyMs: 0, run: runJobs },
 ];
 
 /** The cron of the chores below: one that comes once an hour has 15 min of CPU, and as long to run (Workers limits, 2026-11). */

@@ -1,0 +1,79 @@
+// Long work for a tenant: what it is asked to do, and how far it is.
+import * as z from "zod";
+import { deviceName, zoneName } from "./name.ts";
+import { instant } from "./query.ts";
+
+const count = z.number().int().nonnegative();
+const instantMs = z.number().int();
+
+/** PERSISTED with the job: new fields need a default. `generation`: the last life of the device that is deleted. */
+export const deleteSpec = z.object({ device: deviceName, generation: count });
+export type DeleteSpec = z.infer<typeof deleteSpec>;
+
+/** PERSISTED with the job. The half-open range of the readings' own time. */
+export const replaySpec = z.object({
+  fromMs: instantMs,
+  toMs: instantMs,
+  /** `archive`: from the Parquet files; `blocks`: from what the devices' objects still hold. */
+  source: z.enum(["archive", "blocks"]),
+});
+export type ReplaySpec = z.infer<typeof replaySpec>;
+
+/** PERSISTED with the job. `zone`: where devices are that the registry does not know yet. */
+export const importSpec = z.object({ zone: zoneName });
+export type ImportSpec = z.infer<typeof importSpec>;
+
+/**
+ * `receiving`: an import that takes parts and was not started; `failed`: the same step failed again and again, and
+ * resuming tries once more.
+ */
+export const jobStatus = z.enum(["receiving", "running", "stopped", "done", "failed"]);
+export type JobStatus = z.infer<typeof jobStatus>;
+
+/** `done` of `total` in the unit of the phase; `counts` add up what was done so far, by name. */
+export const jobProgress = z.object({
+  phase: z.string(),
+  done: count,
+  total: count.nullable(),
+  counts: z.record(z.string(), count),
+});
+export type JobProgress = z.infer<typeof jobProgress>;
+
+const common = {
+  id: z.string(),
+  status: jobStatus,
+  progress: jobProgress,
+  /** Why the last try of a step failed, while it is being tried again and when the job failed. */
+  error: z.string().nullable(),
+  createdAt: instantMs,
+  /** When it last moved on. */
+  updatedAt: instantMs,
+  finishedAt: instantMs.nullable(),
+};
+
+export const jobAnswer = z.discriminatedUnion("kind", [
+  z.object({ ...common, kind: z.literal("delete"), spec: deleteSpec }),
+  z.object({ ...common, kind: z.literal("replay"), spec: replaySpec }),
+  z.object({ ...common, kind: z.literal("import"), spec: importSpec }),
+]);
+export type JobAnswer = z.infer<typeof jobAnswer>;
+export type JobKind = JobAnswer["kind"];
+
+/** Newest first. */
+export const jobList = z.object({ jobs: z.array(jobAnswer), next: z.string().nullable() });
+
+/** `GET /v1/admin/jobs`. */
+export const jobsQuery = z.object({
+  status: jobStatus.optional(),
+  after: z.string().max(100).optional(),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+});
+
+/** `POST /v1/admin/replay`: epoch ms or ISO 8601. */
+export const replayBody = z
+  .object({
+    from: instant.or(instantMs.nonnegative()),
+    to: instant.or(instantMs.nonnegative()),
+    source: replaySpec.shape.source.default("archive"),
+  })
+  .refine(({ from, to }) => from < to, { error: '"from" is before "to"' });

@@ -1,0 +1,171 @@
+// Running jobs → taken further, step by step, fairly, until the turn ends. What a step does is its kind's; a step is
+// whole and may be done twice, so a runner that dies costs a repetition and nothing else.
+import type { JobKind, JobProgress } from "../../schemas/job.ts";
+import { wallMs } from "../clock.ts";
+import type { JobRow, SavedProgress } from "../jobs.ts";
+import type { Turn } from "./chores.ts";
+import { deleteDevice } from "./delete-device.ts";
+import type { AggregateEnv } from "./env.ts";
+
+/** A job as its step sees it. */
+export interface RunningJob<Spec = unknown> {
+  env: AggregateEnv;
+  tenant: string;
+  id: string;
+  createdAt: number;
+  spec: Spec;
+  /** Where the last step left off; null at the beginning. */
+  cursor: unknown;
+  progress: JobProgress;
+  /** The row's `updated_at`: while it is that, no other runner has gone on. */
+  movedAt: number;
+}
+
+/** What came of a step. `counts` are added to the job's. */
+export interface Step extends Partial<Omit<JobProgress, "counts">> {
+  counts?: Record<string, number>;
+  cursor?: unknown;
+  /** `wait`: nothing can be done before the next tick; `done`: nothing is left. */
+  outcome: "more" | "wait" | "done";
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each kind's step takes the spec of its kind
+export type Steps = Partial<Record<JobKind, (job: RunningJob<any>) => Promise<Step>>>;
+
+const STEPS: Steps = { delete: deleteDevice };
+
+/** How long one job goes on while others wait. */
+const SHARE_MS = 5_000;
+/** A step that failed is tried again at doubling distance; after so many failures, some five hours, somebody has to resume the job. */
+const FAILURES_MAX = 12;
+const RETRY_MS = 15_000;
+const RETRY_MS_MAX = 3_600_000;
+const ERROR_CHARS_MAX = 500;
+
+export const runJobs = (turn: Turn) => runJobsBy(STEPS, turn);
+
+/** Rounds over the running jobs, from where the last turn stopped, until time is up or no job can be taken further. */
+export async function runJobsBy(steps: Steps, { env, cursor, untilMs }: Turn): Promise<string> {
+  const resting = new Set<string>();
+  let moved = cursor !== "";
+  for (let after = cursor; ; ) {
+    const row = await nextJob(env.CONTROL, after);
+    if (row === undefined) {
+      if (!moved) return "";
+      moved = false;
+      after = "";
+      continue;
+    }
+    after = nameOf(row);
+    if (!resting.has(after)) {
+      if (await advance(steps, env, row, Math.min(untilMs, wallMs() + SHARE_MS))) moved = true;
+      else resting.add(after);
+    }
+    if (wallMs() >= untilMs) return after;
+  }
+}
+
+const nameOf = ({ tenant, id }: JobRow) => `${tenant}/${id}`;
+
+/** The first running job after `after`. */
+async function nextJob(control: D1Database, after: string): Promise<JobRow | undefined> {
+  const [tenant = "", id = ""] = after.split("/");
+  const row = await control.prepare(SELECT_NEXT).bind(tenant, id).first<JobRow>();
+  return row ?? undefined;
+}
+
+const SELECT_NEXT = `
+  SELECT tenant, id, kind, status, spec, progress, error, created_at AS createdAt, updated_at AS updatedAt,
+    finished_at AS finishedAt
+  FROM job WHERE status = 'running' AND (tenant, id) > (?1, ?2) ORDER BY tenant, id LIMIT 1`;
+
+/** Takes one job further until its share is used up. False: it can do nothing more in this turn. */
+async function advance(steps: Steps, env: AggregateEnv, row: JobRow, untilMs: number): Promise<boolean> {
+  const step = steps[row.kind as JobKind];
+  if (step === undefined) return false;
+  const { tenant, id, createdAt } = row;
+  const spec: unknown = JSON.parse(row.spec);
+  let progress = JSON.parse(row.progress) as SavedProgress;
+  let movedAt = row.updatedAt;
+  if (progress.retryAt > wallMs() && env.CHORES !== "always") return false;
+  while (wallMs() < untilMs) {
+    let made: Step;
+    try {
+      made = await step({ env, tenant, id, createdAt, spec, cursor: progress.cursor, progress, movedAt });
+    } catch (error) {
+      const failures = progress.failures + 1;
+      const retryAt = wallMs() + Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** failures);
+      const failed = failures >= FAILURES_MAX;
+      console.error("a step of a job failed", {
+        tenant,
+        job: id,
+        kind: row.kind,
+        failures,
+        error: String(error),
+      });
+      const text = String(error).slice(0, ERROR_CHARS_MAX);
+      await save(
+        env.CONTROL,
+        row,
+        movedAt,
+        { ...progress, failures, retryAt },
+        failed ? "failed" : "running",
+        text,
+      );
+      return false;
+    }
+    progress = afterStep(progress, made);
+    const saved = await save(
+      env.CONTROL,
+      row,
+      movedAt,
+      progress,
+      made.outcome === "done" ? "done" : "running",
+      null,
+    );
+    if (saved === undefined || made.outcome !== "more") return false;
+    movedAt = saved;
+  }
+  return true;
+}
+
+function afterStep(progress: SavedProgress, made: Step): SavedProgress {
+  const counts = { ...progress.counts };
+  for (const [name, count] of Object.entries(made.counts ?? {})) counts[name] = (counts[name] ?? 0) + count;
+  return {
+    phase: made.phase ?? progress.phase,
+    done: made.done ?? progress.done,
+    total: made.total === undefined ? progress.total : made.total,
+    counts,
+    cursor: made.cursor === undefined ? progress.cursor : made.cursor,
+    failures: 0,
+    retryAt: 0,
+  };
+}
+
+/**
+ * Saves how far the job is, unless another runner has gone on with it meanwhile. Gives the row's new `updated_at`;
+ * undefined: this runner is to leave it alone, for it is another's, or was stopped, or is over.
+ */
+async function save(
+  control: D1Database,
+  { tenant, id }: JobRow,
+  movedAt: number,
+  progress: SavedProgress,
+  status: "running" | "done" | "failed",
+  error: string | null,
+): Promise<number | undefined> {
+  const updatedAt = Math.max(wallMs(), movedAt + 1);
+  const saved = await control
+    .prepare(SAVE)
+    .bind(tenant, id, movedAt, updatedAt, JSON.stringify(progress), status, error)
+    .first<string>("status");
+  return saved === "running" ? updatedAt : undefined;
+}
+
+/** Whoever stopped the job meanwhile finds it stopped, or done when that was its last step. */
+const SAVE = `
+  UPDATE job SET updated_at = ?4, progress = ?5, error = ?7,
+    status = CASE ?6 WHEN 'running' THEN status ELSE ?6 END,
+    finished_at = CASE ?6 WHEN 'running' THEN NULL ELSE ?4 END
+  WHERE tenant = ?1 AND id = ?2 AND updated_at = ?3 RETURNING status`;
