@@ -58,7 +58,8 @@ export function planAlarm(
 /** Whether a block waits to be sealed, or to be sent again, although its time has come. */
 export const isOverdue = (state: DeviceState, nowMs: number, timing: SealTiming) =>
   state.open.some((open) => sealDueAt(open, state.device, timing) <= nowMs) ||
-  state.outbox.some(({ resendAt }) => resendAt <= nowMs - state.clockOffsetMs);
+  state.outbox.some(({ resendAt }) => resendAt <= nowMs - state.clockOffsetMs) ||
+  (state.unlistedFromMs !== null && state.outbox.length === 0);
 
 /** Whether the alarm that the object needs is not set (null), or is past and did not fire. `setFor`: by the wall clock. */
 export const isAlarmLost = (state: DeviceState, setFor: number | null, nowMs: number, timing: AlarmTiming) =>

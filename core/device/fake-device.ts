@@ -5,7 +5,7 @@ import { ReportPacker } from "../report/pack.ts";
 import type { AlarmTiming } from "./alarm.ts";
 import { applyReports } from "./apply.ts";
 import { noteLatest } from "./latest.ts";
-import { takeOverdue } from "./outbox.ts";
+import { listMore, takeOverdue } from "./outbox.ts";
 import { giveUpExpired } from "./retain.ts";
 import type { Ring, RingEntry } from "./ring.ts";
 import { type SealedBlock, sealBlocks } from "./seal.ts";
@@ -72,6 +72,7 @@ export class FakeDevice {
     const group = packed(now, reports);
     noteLatest(state, group);
     const verdicts = applyReports(state, group, ring);
+    listMore(state, ring, now - state.clockOffsetMs);
     const sealed = sealBlocks(state, now, ring, this.#timing, () => sealAll);
     const overdue = takeOverdue(state, now - state.clockOffsetMs, this.#timing).filter(({ slot }) =>
       sealed.every((s) => s.slot !== slot),

@@ -2,7 +2,7 @@
 import { READINGS_PER_QUERY_MAX } from "../../schemas/limits.ts";
 import type { HotReadings } from "../../schemas/message.ts";
 import { openAgain } from "./apply.ts";
-import { retainedFromMs } from "./retain.ts";
+import { retainedFromMs, unsettledFromMs } from "./retain.ts";
 import type { Ring } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
 
@@ -18,11 +18,8 @@ export function readHot(
   toMs: number,
   nowMs: number,
 ): HotReadings {
-  const unsettledFromMs = Math.min(
-    Number.MAX_SAFE_INTEGER,
-    ...[...state.outbox, ...state.open.map(({ mark }) => mark)].map(({ startMs }) => startMs),
-  );
-  const keptFromMs = Math.min(retainedFromMs(state, nowMs), unsettledFromMs);
+  const settledUntilMs = unsettledFromMs(state);
+  const keptFromMs = Math.min(retainedFromMs(state, nowMs), settledUntilMs);
   const isOlderHeld = ring.entries().some(({ startMs }) => startMs < keptFromMs);
   const hotFromMs = Math.max(state.evictedThroughMs, isOlderHeld ? keptFromMs : 0);
   const heldFromMs = Math.max(fromMs, hotFromMs);
@@ -59,7 +56,7 @@ export function readHot(
   }
   return {
     hotFromMs,
-    unsettledFromMs,
+    unsettledFromMs: settledUntilMs,
     complete: count <= READINGS_PER_QUERY_MAX,
     at,
     value,

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { isOverdue } from "./alarm.ts";
 import { FakeDevice, HOUR_MS, START_MS, TIMING } from "./fake-device.ts";
-import { confirm, needsCommit, RESEND_AT_ONCE, takeOverdue } from "./outbox.ts";
+import { confirm, needsCommit, OUTBOX_MAX, RESEND_AT_ONCE, takeOverdue } from "./outbox.ts";
+import { giveUpExpired, handOver, unsettledFromMs } from "./retain.ts";
+import { encodeState } from "./state.ts";
 
 const now = START_MS + 50 * HOUR_MS;
 const reading = (hour: number, value = 1) => ({ at: START_MS + hour * HOUR_MS, metrics: { m: value } });
@@ -53,6 +56,79 @@ describe("what is unconfirmed", () => {
     const device = deviceWithPending(0);
     device.commit(now + 1, [reading(0, 2)], true);
     expect(device.state.outbox).toMatchObject([{ startMs: START_MS, revision: 2, attempts: 1 }]);
+  });
+});
+
+describe("more unconfirmed blocks than the outbox lists", { timeout: 60_000 }, () => {
+  const count = OUTBOX_MAX + 700;
+  const everyMs = 6 * HOUR_MS;
+  const instantOf = (index: number) => START_MS + index * everyMs;
+
+  /** A device that sealed blocks while the queue was away. */
+  function deviceWithBacklog() {
+    const device = new FakeDevice({ latenessHorizonMs: count * everyMs });
+    for (let i = 0; i < count; i++)
+      device.commit(instantOf(i), [{ at: instantOf(i), metrics: { m: i } }], true);
+    return device;
+  }
+
+  it("[D13] [D22] [X3] are kept at a bounded row, and drain oldest first when it is back, each at its last revision", () => {
+    const device = deviceWithBacklog();
+    const later = instantOf(count);
+    device.commit(later, [{ at: instantOf(7) + 1, metrics: { m: 1 } }], true); // listed, at another revision
+    device.commit(later, [{ at: instantOf(count - 7) + 1, metrics: { m: 1 } }], true); // not listed
+    expect(device.state.outbox).toHaveLength(OUTBOX_MAX);
+    expect(encodeState(device.state).length).toBeLessThan(150_000);
+    device.evict();
+    expect(unsettledFromMs(device.state)).toBe(
+      Math.min(...[...device.ring.rows.values()].map((row) => row.startMs)),
+    );
+    const stored = new Map<number, number>();
+    const order: number[] = [];
+    for (
+      let now = later + RESEND_MS_MAX;
+      device.state.outbox.length > 0 || device.state.unlistedFromMs !== null;
+      now += everyMs
+    ) {
+      const { resent } = device.commit(now);
+      const receipts = [...device.ring.rows.values()].filter(({ startMs }) => resent.includes(startMs));
+      for (const { startMs, revision } of receipts) stored.set(startMs, revision);
+      order.push(...resent);
+      confirm(device.state, receipts);
+      device.keep();
+      if (now % 7 === 0) device.evict();
+      expect(now).toBeLessThan(later + count * everyMs);
+    }
+    expect(order).toEqual(order.toSorted((a, b) => a - b));
+    const rows = [...device.ring.rows.values()].map(({ startMs, revision }) => [startMs, revision]);
+    expect(new Map(rows as [number, number][])).toEqual(stored);
+    expect(unsettledFromMs(device.state)).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
+  it("[D12] [D25] [D26] hold what they begin at: nothing of it is given up or handed over", () => {
+    const device = deviceWithBacklog();
+    confirm(device.state, device.state.outbox);
+    const unlistedFromMs = device.state.unlistedFromMs!;
+    const later = instantOf(count) * 2;
+    expect(handOver(device.state, unlistedFromMs + 1, later)).toEqual({ pending: 1 });
+    giveUpExpired(device.state, device.ring, later);
+    expect(device.state.evictedThroughMs).toBe(unlistedFromMs);
+    expect(unsettledFromMs(device.state)).toBe(unlistedFromMs);
+    for (let i = 0; i < 50; i++) device.commit(later, [{ at: later - i * everyMs, metrics: { m: 1 } }], true);
+    expect([...device.ring.rows.values()].some(({ startMs }) => startMs === unlistedFromMs)).toBe(true);
+    expect(device.state.evictedThroughMs).toBe(unlistedFromMs);
+  });
+
+  it("[D14] deserve a commit when the outbox has room again and nothing else would make one", () => {
+    const device = deviceWithBacklog();
+    device.commit(START_MS, [{ at: START_MS - 1, metrics: { m: 1 } }]);
+    device.state.bucketMs = HOUR_MS;
+    const taken = confirm(device.state, device.state.outbox.slice(1));
+    const fresh = taken.map((pending) => ({ ...pending, attempts: 1 }));
+    expect(needsCommit(device.state, fresh)).toBe(false);
+    confirm(device.state, device.state.outbox);
+    expect(needsCommit(device.state, fresh)).toBe(true);
+    expect(isOverdue(device.state, 0, TIMING)).toBe(true);
   });
 });
 

@@ -10,12 +10,41 @@ import type { DeviceState, Pending } from "./state.ts";
 const RESEND_MS_MAX = 6 * 3_600_000;
 /** How many blocks one commit or alarm sends again, oldest first: a queue that was away is not flooded when it is back. */
 export const RESEND_AT_ONCE = 20;
+/** Most blocks the state row lists one by one, some 100 bytes each: with a queue away for days a busy device has more. */
+export const OUTBOX_MAX = 1_000;
 
 /** Notes that a block leaves for storage at `wallMs`: pending, at this revision and no other, until it is confirmed. */
 export function notePending(state: DeviceState, block: RingEntry, wallMs: number, timing: SealTiming): void {
   const { startMs, slot, revision } = block;
-  const pending: Pending = { startMs, slot, revision, resendAt: wallMs + timing.resendMs, attempts: 1 };
-  state.outbox = [...state.outbox.filter((other) => other.slot !== slot), pending];
+  const others = state.outbox.filter((other) => other.slot !== slot);
+  if (others.length < OUTBOX_MAX)
+    others.push({ startMs, slot, revision, resendAt: wallMs + timing.resendMs, attempts: 1 });
+  else state.unlistedFromMs = Math.min(startMs, state.unlistedFromMs ?? startMs);
+  state.outbox = others;
+}
+
+/**
+ * Lists blocks that found no room, oldest first, when half of the outbox is free. To be called before anything is sealed:
+ * what the ring has is then what was last sealed. Some were confirmed meanwhile, and are only confirmed again.
+ */
+export function listMore(state: DeviceState, ring: Ring, wallMs: number): void {
+  const fromMs = state.unlistedFromMs;
+  if (fromMs === null || state.outbox.length > OUTBOX_MAX / 2) return;
+  const listed = new Set(state.outbox.map(({ slot }) => slot));
+  const found = ring
+    .entries()
+    .filter(({ slot, startMs }) => startMs >= fromMs && !listed.has(slot))
+    .sort((a, b) => a.startMs - b.startMs);
+  const taken = found.splice(0, OUTBOX_MAX - state.outbox.length);
+  const more = taken.map(({ startMs, slot, revision }) => ({
+    startMs,
+    slot,
+    revision,
+    resendAt: wallMs,
+    attempts: 0,
+  }));
+  state.outbox = [...state.outbox, ...more];
+  state.unlistedFromMs = found[0]?.startMs ?? null;
 }
 
 /**
@@ -68,7 +97,11 @@ export function confirm(state: DeviceState, stored: readonly BlockReceipt[]): Pe
 
 /**
  * Whether confirmations that only memory knows of deserve a commit of their own: when no other is expected before the
- * block would be sent again, or when it was, so that an earlier confirmation was forgotten in the object's sleep.
+ * block would be sent again, when it was, so that an earlier confirmation was forgotten in the object's sleep, or when
+ * there is room for what the outbox could not list.
  */
 export const needsCommit = (state: DeviceState, taken: readonly Pending[]) =>
-  state.open.length === 0 || isSlow(state) || taken.some(({ attempts }) => attempts > 1);
+  state.open.length === 0 ||
+  isSlow(state) ||
+  (state.unlistedFromMs !== null && state.outbox.length === 0) ||
+  taken.some(({ attempts }) => attempts > 1);

@@ -13,6 +13,14 @@ export const retainedFromMs = ({ settings }: DeviceState, nowMs: number) =>
 export const oldestTaken = (state: DeviceState, receivedAt: number) =>
   Math.max(receivedAt - state.settings.latenessHorizonMs, state.evictedThroughMs);
 
+/** Storage has everything before. */
+export const unsettledFromMs = ({ outbox, open, unlistedFromMs }: DeviceState) =>
+  Math.min(
+    unlistedFromMs ?? Number.MAX_SAFE_INTEGER,
+    ...outbox.map(({ startMs }) => startMs),
+    ...open.map(({ mark }) => mark.startMs),
+  );
+
 /** Nothing before its end is asked for or taken any more: its slot may be overwritten. */
 export const isGivenUp = (state: DeviceState, { endMs }: Pick<RingEntry, "endMs">) =>
   endMs <= state.evictedThroughMs;
@@ -23,10 +31,9 @@ export const isGivenUp = (state: DeviceState, { endMs }: Pick<RingEntry, "endMs"
  * what a deleted one does: there it goes by whole days, and only what a day has not refilled is deleted.
  */
 export function giveUpExpired(state: DeviceState, ring: Ring, nowMs: number): number[] {
-  const inUse = new Set([...state.outbox, ...state.open.map(({ mark }) => mark)].map(({ slot }) => slot));
-  const limitMs = Math.min(retainedFromMs(state, nowMs), ...state.open.map(({ mark }) => mark.startMs));
+  const limitMs = Math.min(retainedFromMs(state, nowMs), unsettledFromMs(state));
   const byAge = ring.entries().toSorted((a, b) => a.endMs - b.endMs);
-  const end = byAge.findIndex(({ slot, endMs }) => endMs > limitMs || inUse.has(slot));
+  const end = byAge.findIndex(({ endMs }) => endMs > limitMs);
   const expired = end < 0 ? byAge : byAge.slice(0, end);
   const kept = expired.filter((entry) => !isGivenUp(state, entry));
   const reports = state.open.length > 0;
@@ -57,6 +64,7 @@ export function handOver(state: DeviceState, beforeMs: number, nowMs: number): {
   const starts = new Set(
     [...state.outbox, ...state.open.map(({ mark }) => mark)].map(({ startMs }) => startMs),
   );
+  if (state.unlistedFromMs !== null) starts.add(state.unlistedFromMs);
   const pending = [...starts].filter((startMs) => startMs < beforeMs).length;
   if (pending === 0) state.evictedThroughMs = Math.max(state.evictedThroughMs, beforeMs);
   return { pending };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FakeDevice, HOUR_MS, START_MS } from "./fake-device.ts";
+import { OUTBOX_MAX } from "./outbox.ts";
 import { chooseSlot, RING_KEEP_BYTES, RING_KEEP_SLOTS, type RingEntry } from "./ring.ts";
 
 const entry = (slot: number, hour: number, bytes = 1_000): RingEntry => ({
@@ -88,6 +89,16 @@ describe("a device whose ring is large", () => {
   it("[D12] keeps a block that is not confirmed", () => {
     const { device } = deviceWithHistory();
     const { sealed } = device.commit(now, [{ at: now, metrics: { m: 3 } }], true);
+    expect(sealed[0]).toMatchObject({ slot: 2 });
+    expect(device.state.evictedThroughMs).toBe(0);
+  });
+
+  it("[D12] keeps an unconfirmed block that the outbox has no room for", () => {
+    const { device, first } = deviceWithHistory();
+    const pending = { startMs: now, revision: 1, resendAt: Number.MAX_SAFE_INTEGER, attempts: 1 };
+    device.state.outbox = Array.from({ length: OUTBOX_MAX }, (_, i) => ({ ...pending, slot: 9_000 + i }));
+    device.state.unlistedFromMs = first.startMs;
+    const { sealed } = device.commit(now - 1, [{ at: now - 1, metrics: { m: 3 } }], true);
     expect(sealed[0]).toMatchObject({ slot: 2 });
     expect(device.state.evictedThroughMs).toBe(0);
   });

@@ -97,7 +97,10 @@ function intoRing(
   let entries = [...ring.entries()];
   const inUse = new Set(state.outbox.map(({ slot }) => slot));
   // Nothing newer than a block in the making is given up either: what is hot begins at one instant.
-  let evictableMs = nowMs - state.settings.latenessHorizonMs;
+  let evictableMs = Math.min(
+    nowMs - state.settings.latenessHorizonMs,
+    state.unlistedFromMs ?? Number.MAX_SAFE_INTEGER,
+  );
   for (const { mark } of [...state.open, ...leaving]) {
     if (mark.slot !== null) inUse.add(mark.slot);
     evictableMs = Math.min(evictableMs, mark.startMs);

@@ -46,6 +46,8 @@ interface StateHeader {
   clock: Record<ClockFault, number>;
   commits: number;
   outbox: Pending[];
+  /** Where the unconfirmed blocks begin for which the outbox had no room: all from here on count as such; null: none. */
+  unlistedFromMs: number | null;
   /** When the pending alarm fires, by the receipt clock as it stood when it was set; null: none. */
   alarmAt: number | null;
   /** The same instant by the wall clock. */
@@ -67,7 +69,7 @@ export interface DeviceState extends StateHeader {
 }
 
 /** What came to the header later may be missing. */
-type Later = "clock" | "generation" | "bucketMs" | "measured";
+type Later = "unlistedFromMs" | "clock" | "generation" | "bucketMs" | "measured";
 
 interface PersistedHeader extends Omit<StateHeader, Later>, Partial<Pick<StateHeader, Later>> {
   latest: Record<string, [at: number, value: number, receivedAt: number]>;
@@ -99,6 +101,7 @@ export function newState(
     clock: { behind: 0, ahead: 0 },
     commits: 0,
     outbox: [],
+    unlistedFromMs: null,
     alarmAt: null,
     generation: 0,
     clockOffsetMs: 0,
@@ -161,6 +164,12 @@ export function decodeState(row: Uint8Array): DeviceState {
       { at, value, receivedAt },
     ]),
   );
-  const { clock = { behind: 0, ahead: 0 }, generation = 0, bucketMs = HOUR_MS, measured = null } = header;
-  return { ...header, clock, generation, bucketMs, measured, open, latest };
+  const later = {
+    unlistedFromMs: header.unlistedFromMs ?? null,
+    clock: header.clock ?? { behind: 0, ahead: 0 },
+    generation: header.generation ?? 0,
+    bucketMs: header.bucketMs ?? HOUR_MS,
+    measured: header.measured ?? null,
+  } satisfies Pick<StateHeader, Later>;
+  return { ...header, ...later, open, latest };
 }

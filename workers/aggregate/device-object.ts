@@ -6,7 +6,7 @@ import { applyReports } from "../../core/device/apply.ts";
 import { readHot } from "../../core/device/hot.ts";
 import { noteLatest, shownLatest } from "../../core/device/latest.ts";
 import type { OpenBlock } from "../../core/device/open-block.ts";
-import { confirm, needsCommit, takeAgain, takeOverdue } from "../../core/device/outbox.ts";
+import { confirm, listMore, needsCommit, takeAgain, takeOverdue } from "../../core/device/outbox.ts";
 import { beginsBefore, giveUpExpired, handOver } from "../../core/device/retain.ts";
 import { type SealedBlock, sealBlocks } from "../../core/device/seal.ts";
 import { type DeviceState, decodeState, encodeState, newState } from "../../core/device/state.ts";
@@ -125,6 +125,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
         this.#live.note(state, noteLatest(state, reports), this.#sockets.count() > 0);
         return applyReports(state, reports, this.#store);
       });
+      listMore(state, this.#store, wallMs());
       const sealed = sealBlocks(state, now, this.#store, this.#timing, upkeep.mustSeal);
       const overdue = takeOverdue(state, wallMs(), this.#timing).filter(({ slot }) =>
         sealed.every((s) => s.slot !== slot),
@@ -260,7 +261,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     for (const pending of state.outbox) pending.resendAt = 0;
     this.#commit([], receiptMs(state), { mustSeal: () => true });
     await this.#sending;
-    return { sealed, pending: state.outbox.length };
+    return { sealed, pending: state.outbox.length + (state.unlistedFromMs === null ? 0 : 1) };
   }
 
   /** Noted with the next commit, in a socket's attachment until then, or at once where that might never be. */
