@@ -4,10 +4,10 @@ import type { ExportFormat, ExportQuery } from "../../schemas/query.ts";
 import { Problem } from "../problem.ts";
 import type { ApiEnv } from "./env.ts";
 import { rangeOf } from "./history.ts";
-import { Meter, readPoints } from "./read-points.ts";
+import { Meter, type Pace, readPoints, SLICE_HOURS_MAX } from "./read-points.ts";
 
 /** A slice of an export: with its points and their text some 10 MB. */
-const PACE = { wanted: 50_000, firstMs: 24 * 3_600_000 };
+const PACE: Pace = { readings: 50_000, firstMs: 24 * 3_600_000, hours: SLICE_HOURS_MAX };
 /** Text is sent in pieces of at least this. */
 const PIECE_CHARS = 64 * 1024;
 
@@ -68,7 +68,7 @@ async function* readText(
   const range = rangeOf(query, nowMs);
   let text = exportHead(format, resolution === "raw");
   for (const metric of new Set(query.metric)) {
-    const asked = { tenant, device, metric, resolution, ...range, pinned: undefined, ...PACE };
+    const asked = { tenant, device, metric, resolution, ...range, pinned: undefined, pace: PACE };
     for await (const { points } of readPoints(env, asked, new Meter())) {
       text += exportLines(format, metric, points);
       if (text.length < PIECE_CHARS) continue;

@@ -17,12 +17,12 @@ import {
 } from "../../schemas/query.ts";
 import { Problem } from "../problem.ts";
 import type { ApiEnv } from "./env.ts";
-import { Meter, readPoints } from "./read-points.ts";
+import { Meter, type Pace, readPoints, SLICE_HOURS_MAX } from "./read-points.ts";
 
 const HOUR_MS = 3_600_000;
 const DEFAULT_RANGE_MS = HOUR_MS;
 /** A slice of a whole answer: the days a device holds are one call to its object. */
-const WHOLE = { wanted: 100_000, firstMs: 8 * 24 * HOUR_MS };
+const WHOLE: Pace = { readings: 100_000, firstMs: 8 * 24 * HOUR_MS, hours: SLICE_HOURS_MAX };
 
 /** The range of a question: no reading lies beyond what the door takes. @throws Problem `invalid_query` when it is empty. */
 export function rangeOf(query: { from?: number | undefined; to?: number | undefined }, now: number) {
@@ -56,9 +56,9 @@ export async function readHistory(
   if (limit === undefined && resolution !== "raw") {
     checkPoints(windowCount(fromMs, toMs, RESOLUTION_MS[resolution]));
   }
-  const pace = limit === undefined ? WHOLE : { wanted: Math.max(limit, 1_000), firstMs: HOUR_MS };
+  const pace = limit === undefined ? WHOLE : paceOf(resolution, limit);
   const meter = new Meter();
-  const asked = { tenant, device, metric, resolution, fromMs, toMs, pinned, ...pace };
+  const asked = { tenant, device, metric, resolution, fromMs, toMs, pinned, pace };
   const points: (RawPoint | WindowPoint)[] = [];
   let nextMs = toMs;
   for await (const slice of readPoints(env, asked, meter)) {
@@ -87,6 +87,14 @@ export async function readHistory(
     ...(shown.length < points.length ? { thinned: { method, from: points.length } } : {}),
     ...(bytesRead > 0 ? { bytesRead } : {}),
   };
+}
+
+/** Slices of a page: of readings hardly longer than it, of windows as long as it is where none is without readings. */
+function paceOf(resolution: Cursor["resolution"], limit: number): Pace {
+  if (resolution === "raw") return { readings: Math.max(limit, 5_000), firstMs: HOUR_MS, hours: 0 };
+  const pageMs = limit * RESOLUTION_MS[resolution];
+  const firstMs = Math.max(HOUR_MS, Math.min(pageMs, WHOLE.firstMs));
+  return { readings: 50_000, firstMs, hours: Math.min(pageMs / HOUR_MS, SLICE_HOURS_MAX) };
 }
 
 /** What is asked for: as the query says, or from where the page before ended. */

@@ -30,9 +30,14 @@ export interface PointQuestion {
   fromMs: number;
   toMs: number;
   pinned: Tier | undefined;
-  /** About how many readings a slice should have, and how long the first may be. */
-  wanted: number;
+  pace: Pace;
+}
+
+/** About how many readings a slice should have, and how long the first may be; of hours, how many a slice has. */
+export interface Pace {
+  readings: number;
   firstMs: number;
+  hours: number;
 }
 
 /** What reading has touched so far. */
@@ -51,7 +56,7 @@ export interface PointSlice {
 }
 
 /** Most hours of a slice, each some 500 bytes: a year is one. */
-const HOURS_MAX = 9_600;
+export const SLICE_HOURS_MAX = 9_600;
 
 /**
  * The points of the range widened to whole windows. A tier that gave up what it was asked for, for it moves on while it
@@ -94,7 +99,13 @@ async function* readPlan(
   const windowMs = asked.resolution === "raw" ? undefined : RESOLUTION_MS[asked.resolution];
   const merger = windowMs === undefined ? undefined : new WindowMerger(windowMs);
   for (const segment of plan.segments) {
-    const slicer = new Slicer({ ...segment, ...paceOf(asked, segment) });
+    const { readings, firstMs, hours } = asked.pace;
+    const readsHours = isHourly(asked) && segment.source !== "hot";
+    const slicer = new Slicer({
+      ...segment,
+      wanted: readsHours ? hours : readings,
+      firstMs: readsHours ? hours * HOUR_MS : firstMs,
+    });
     for (let span = slicer.next(); span !== undefined; span = slicer.next()) {
       const slice = await readSlice(env, asked, segment, span, meter);
       if (slice === "moved") return alignDown(span.startMs, windowMs ?? 1);
@@ -166,14 +177,6 @@ async function readSlice(
     if (error instanceof TooMuchError) return "too long";
     throw error;
   }
-}
-
-/** How long slices are: of readings as asked, of hours as many as make the points wanted. */
-function paceOf(asked: PointQuestion, { source }: Segment): { wanted: number; firstMs: number } {
-  const { wanted, firstMs } = asked;
-  if (!isHourly(asked) || source === "hot") return { wanted, firstMs };
-  const hours = Math.min(HOURS_MAX, wanted * (asked.resolution === "1d" ? 24 : 1));
-  return { wanted: hours, firstMs: hours * HOUR_MS };
 }
 
 const isHourly = ({ resolution }: PointQuestion) => resolution === "1h" || resolution === "1d";

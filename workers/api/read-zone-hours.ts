@@ -33,14 +33,16 @@ async function readOne(
   { tenant, zone, metric, startMs, endMs }: Parameters<typeof readZoneHours>[1],
 ): Promise<{ hours: FleetPart[]; dirty: number[] }> {
   const db = drizzle(database);
-  // One metric is picked where the row lies: a zone may have a thousand.
-  const of = (member: "devices" | "summaries") =>
-    sql`(SELECT value FROM json_each(${zoneHour.metrics}, ${`$.${member}`}) WHERE key = ${metric})`;
+  // One metric is picked where the row lies: a zone may have a thousand. In a batch columns are told apart by their names.
+  const of = <T>(member: "devices" | "summaries") =>
+    sql<T | null>`(SELECT value FROM json_each(${zoneHour.metrics}, ${`$.${member}`}) WHERE key = ${metric})`.as(
+      member,
+    );
   const hours = db
     .select({
       startMs: zoneHour.hourMs,
-      devices: sql<number | null>`${of("devices")}`,
-      summary: sql<string | null>`${of("summaries")}`,
+      devices: of<number>("devices"),
+      summary: of<string>("summaries"),
     })
     .from(zoneHour)
     .where(
