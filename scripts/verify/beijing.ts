@@ -1,5 +1,5 @@
 // Plays the whole Beijing recording, shuffled, into a server of its own and compares every tier: npm run verify:beijing.
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -81,8 +81,18 @@ function show({ agreements, deliveries, replay, files, stepsMs }: Verification):
 const sum = (agreements: Verification["agreements"], field: "agreed" | "differed") =>
   agreements.reduce((total, agreement) => total + agreement[field], 0);
 
-function onDelivered(reports: number, ofReports: number): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r${count(reports)} of ${count(ofReports)} reports `);
+/** A line each twentieth of the way, with the rate since the last. */
+function progress(): (reports: number, ofReports: number) => void {
+  let told = { reports: 0, atMs: performance.now() };
+  return (reports, ofReports) => {
+    if (reports - told.reports < ofReports / 20) return;
+    const atMs = performance.now();
+    const perSecond = ((reports - told.reports) * 1_000) / (atMs - told.atMs);
+    told = { reports, atMs };
+    console.error(
+      `${count(reports)} of ${count(ofReports)} reports, ${count(Math.round(perSecond))} a second`,
+    );
+  };
 }
 
 async function main(): Promise<void> {
@@ -90,9 +100,16 @@ async function main(): Promise<void> {
   if (options.help) return console.log(USAGE);
   const temporary =
     options.state === undefined ? await mkdtemp(join(tmpdir(), "telltale-state-")) : undefined;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
+      process.exit(130);
+    });
+  }
   try {
     const state = options.state ?? temporary;
-    show(await verifyBeijing({ ...options, state, onStep: (step) => console.error(step), onDelivered }));
+    const onStep = (step: string) => console.error(step);
+    show(await verifyBeijing({ ...options, state, onStep, onDelivered: progress() }));
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
   }

@@ -1,15 +1,13 @@
-// What the API answers of a device's past ↔ the grid expected: raw readings from the device, windows from D1.
+// What the API answers of a device's past ↔ the grid expected: latest and raw readings from the device, windows from any tier.
 
 import type { HistoryAnswer, LatestAnswer, RawPoint, WindowPoint } from "../../schemas/query.ts";
 import type { Agreement } from "./agreement.ts";
-import { atOf, type Grid, HOUR_MS, indexOf, METRICS } from "./beijing-grid.ts";
+import { atOf, type Grid, indexOf, METRICS } from "./beijing-grid.ts";
+import { compareWindows, type Series, type WINDOW_HOURS } from "./compare-windows.ts";
 import type { Operator } from "./operator.ts";
 
-const DAY_HOURS = 24;
-const YEAR_HOURS = 365 * DAY_HOURS;
 /** A device keeps at least its horizon of seven days. */
-const HOT_HOURS = 7 * DAY_HOURS;
-const FIGURES = ["count", "min", "max", "sum", "mean", "first", "last"] as const;
+const HOT_HOURS = 7 * 24;
 
 interface Column {
   grid: Grid;
@@ -63,54 +61,25 @@ export async function compareHot(operator: Operator, column: Column, agreement: 
   for (const at of found.keys()) agreement.differ(`${name}: a reading at ${at} that nobody sent`);
 }
 
-/** Windows of `windowHours` from D1, over the whole grid in yearly questions. */
-export async function compareWarm(
+/** Windows as `tier` has them, over the whole grid. */
+export async function compareTier(
   operator: Operator,
   column: Column,
-  windowHours: 1 | 24,
+  { source, resolution }: { source: "warm" | "cold"; resolution: keyof typeof WINDOW_HOURS },
   agreement: Agreement,
 ): Promise<void> {
   const { grid, station, metric } = column;
-  const how = { source: "warm", resolution: windowHours === 1 ? "1h" : "1d" };
-  const name = `${grid.stations[station]} ${METRICS[metric]} ${how.resolution}`;
-  for (let fromHour = 0; fromHour < grid.hours; fromHour += YEAR_HOURS) {
-    const toHour = Math.min(grid.hours, fromHour + YEAR_HOURS);
-    const { points } = await history(operator, column, fromHour, toHour, how);
-    const found = new Map((points as WindowPoint[]).map((point) => [point.startMs, point]));
-    if (found.size !== points.length) agreement.differ(`${name}: a window twice`);
-    for (let hour = fromHour; hour < toHour; hour += windowHours) {
-      const values: number[] = [];
-      for (let h = hour; h < hour + windowHours; h++)
-        if (!Number.isNaN(cellOf(column, h))) values.push(cellOf(column, h));
-      const window = found.get(atOf(hour));
-      found.delete(atOf(hour));
-      if (values.length === 0) {
-        if (window !== undefined) agreement.differ(`${name} ${atOf(hour)}: a window of no readings`);
-        continue;
-      }
-      const expected = windowOf(values);
-      for (const figure of FIGURES)
-        agreement.compare(() => `${name} ${atOf(hour)} ${figure}`, expected[figure], window?.[figure]);
-      agreement.compare(() => `${name} ${atOf(hour)} end`, atOf(hour) + windowHours * HOUR_MS, window?.endMs);
-    }
-    for (const startMs of found.keys())
-      agreement.differ(`${name}: a window at ${startMs} that holds nothing`);
-  }
-}
-
-/** Every cell is a whole number of these: 2^-60, the last bit of a float64 from 1/256 up. */
-const UNITS = 2 ** 60;
-
-/** The sum, exact and rounded once; a cell that is no whole number of units throws. */
-const exactSum = (values: readonly number[]) =>
-  Number(values.reduce((sum, value) => sum + BigInt(value * UNITS), 0n)) / UNITS;
-
-/** The sum is exact and rounded once; the mean is that sum divided, within the values. */
-function windowOf(values: readonly number[]): Record<(typeof FIGURES)[number], number> {
-  const [min, max] = [Math.min(...values), Math.max(...values)];
-  const sum = values.length === 1 ? values[0]! : exactSum(values);
-  const mean = Math.min(max, Math.max(min, sum / values.length));
-  return { count: values.length, min, max, sum, mean, first: values[0]!, last: values.at(-1)! };
+  const series: Series = {
+    name: `${grid.stations[station]} ${METRICS[metric]} ${source}`,
+    hours: grid.hours,
+    resolution,
+    figures: ["count", "min", "max", "sum", "mean", "first", "last"],
+    cellsAt: (hour) => [cellOf(column, hour)],
+  };
+  await compareWindows(series, agreement, async (fromHour, toHour) => {
+    const { points } = await history(operator, column, fromHour, toHour, { source, resolution });
+    return points as WindowPoint[];
+  });
 }
 
 /** The newest reading of each metric, by the device's clock. */
