@@ -10,7 +10,13 @@ export async function fromStorage<T>(who: "D1" | "R2", call: Promise<T>): Promis
   try {
     return await within(STORAGE_ANSWERS_MS, who, call);
   } catch (error) {
-    console.error("storage failed", { who, error: String(error) });
+    if (error instanceof Problem) throw error;
+    // drizzle says which statement failed, and only its cause why.
+    console.error("storage failed", {
+      who,
+      error: String(error),
+      cause: String((error as Error).cause ?? ""),
+    });
     throw new Problem("unavailable", `${who} cannot answer right now; ask the same again`);
   }
 }
