@@ -1,9 +1,12 @@
 import { env, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
+import { type SnapshotFrame, updateFrame } from "../../schemas/live.ts";
+import { latestAnswer } from "../../schemas/query.ts";
 import { changeSettings } from "../tenant.ts";
 import { HOUR_MS, held, packed, packedAt, rowsOnceKnown, rowsWritten, T0 } from "../test-support.ts";
 import { TenantObject } from "./tenant-object.ts";
 import { ZoneObject } from "./zone-object.ts";
+import { isSnapshot, isUpdate, join, watch } from "./zone-test-support.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -122,6 +125,29 @@ it("[D15] latest is by the device's clock, across evictions", async () => {
     lastReceivedAt: expect.any(Number),
     metrics: { a: { at: T0 + 5000, value: 5 }, b: { at: T0 + 1000, value: 1 } },
   });
+});
+
+it("[D23] a reading of a wrong clock is flagged in latest, at a glance and in an update, and counted", async () => {
+  const device = await join("clocks", "wrong");
+  const viewer = await watch("clocks");
+  const snapshot = (await viewer.until(isSnapshot)) as SnapshotFrame;
+  expect(snapshot.devices[0]!.metrics.a).not.toHaveProperty("clock");
+  const [ahead, behind] = [T0 + 5 * 60_000, T0 - 5 * 60_000 - 1];
+  await device.report(packedAt(T0, [ahead, { a: 1 }], [behind, { b: 2, c: 3 }]), T0);
+  const metrics = {
+    a: { at: ahead, value: 1, receivedAt: T0, clock: "ahead" },
+    b: { at: behind, value: 2, receivedAt: T0, clock: "behind" },
+    c: { at: behind, value: 3, receivedAt: T0, clock: "behind" },
+  };
+  const update = await viewer.until(isUpdate);
+  expect(updateFrame.parse(update)).toMatchObject({ metrics });
+  await evictDurableObject(device);
+  expect(latestAnswer.parse(await device.latest())).toMatchObject({
+    metrics,
+    clock: { behind: 2, ahead: 1 },
+  });
+  expect(await device.watch(0)).toMatchObject({ metrics });
+  viewer.close();
 });
 
 it("[D17] an object that was merely asked has no tables and no alarm", async () => {
