@@ -26,7 +26,10 @@ export type AggregateEnv = Bindings & WarmEnv;
 
 /** Longer than a socket may hold its reports (15 min), so that a connected device's own data seals. */
 const SEAL_FALLBACK_MS = 20 * 60_000;
-/** With more than a bucket of slack it is a commit that sees to the outbox of a reporting device, not an alarm. */
+/**
+ * More than an hour: it is a commit that sees to the outbox of a device that reports hourly, not an alarm. For a device
+ * with buckets of 6 h both waits are six times as long.
+ */
 const OUTBOX_SLACK_MS = 80 * 60_000;
 
 const GRACE_MS = 3_600_000;
