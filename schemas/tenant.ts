@@ -14,7 +14,10 @@ const choices = {
     .int()
     .min(3_600_000)
     .max(90 * DAY_MS),
-  /** `rawDays`: readings in the device's object; `hourlyDays`: rollups and aggregates in D1; `archiveDays`: files, null = for ever. */
+  /**
+   * `rawDays`: readings in the device's object; `hourlyDays`: rollups in D1, at least the lateness horizon and a day, after
+   * which their hours come from the archive's hourly files; `archiveDays`: all files, null = for ever.
+   */
   retention: z.object({
     rawDays: z.number().int().min(1),
     hourlyDays: z.number().int().min(1),
@@ -27,7 +30,8 @@ export const tenantSettings = z.object({
   plan: choices.plan.default("paid"),
   commitEveryMs: choices.commitEveryMs.default(0),
   latenessHorizonMs: choices.latenessHorizonMs.default(7 * DAY_MS),
-  retention: choices.retention.default({ rawDays: 7, hourlyDays: 365, archiveDays: null }),
+  // A year of rollups in D1 would cost about as much as everything else.
+  retention: choices.retention.default({ rawDays: 7, hourlyDays: 30, archiveDays: null }),
 });
 export type TenantSettings = z.infer<typeof tenantSettings>;
 

@@ -45,7 +45,11 @@ export async function exportHours({ env, cursor, untilMs }: Turn): Promise<strin
       continue;
     }
     if (wallMs() >= untilMs) return JSON.stringify(place);
-    await exportDay(env, place.number, day);
+    try {
+      await exportDay(env, place.number, day);
+    } catch (error) {
+      console.error("day not exported; the next pass tries again", { ...day, error: String(error) });
+    }
     place = { ...day, number: place.number };
   }
   return "";

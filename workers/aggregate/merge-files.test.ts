@@ -220,7 +220,7 @@ it("[S5] [S13] values that cannot be compressed, longer than a part: they leave 
   for (const group of [0, 1, 40, 80]) {
     const [own] = await readRowGroups(many, ["value"], { group });
     const first = group === 0 ? 0 : ((group - 1) % 2) * 20_000;
-    expect(Array.from(own!.value!.slice(0, 20_000))).toEqual(
+    expect(Array.from(own!.value as number[]).slice(0, 20_000)).toEqual(
       Array.from(value.subarray(first, first + 20_000)),
     );
   }

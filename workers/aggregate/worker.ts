@@ -1,12 +1,16 @@
 // The aggregate Worker: reduces. It owns the objects and consumes the queue; nobody calls it over HTTP.
 import { wallMs } from "../clock.ts";
 import { type Chore, runChores } from "./chores.ts";
+import { compactFiles } from "./compact-files.ts";
 import { computeZoneHours } from "./compute-zone-hours.ts";
 import { consumeBlocks } from "./consume-blocks.ts";
+import { deleteReplaced } from "./delete-replaced.ts";
 import type { AggregateEnv } from "./env.ts";
 import { exportHours } from "./export-hours.ts";
+import { retain } from "./retain.ts";
 import { runJobs } from "./run-jobs.ts";
 import { SWEEP_EVERY_MS, sweepObjects } from "./sweep-objects.ts";
+import { sweepOrphans } from "./sweep-orphans.ts";
 
 export { DeviceObject } from "./device-object.ts";
 export { TenantObject } from "./tenant-object.ts";
@@ -30,8 +34,17 @@ const HOURLY = "41 * * * *";
 /** After this no step is begun; the longest, a merge into 64 MB, takes some five minutes. */
 const HOURLY_TURNS_MS = 9 * MINUTE_MS;
 
-/** Those that rewrite files. The last takes what time the others leave. */
-const HOURLY_CHORES: readonly Chore[] = [{ name: "export-hours", everyMs: 5.5 * HOUR_MS, run: exportHours }];
+/**
+ * The upkeep of the archive. An interval is half an hour short of whole hours, for no tick comes to the second. The last
+ * takes what time the others leave.
+ */
+const HOURLY_CHORES: readonly Chore[] = [
+  { name: "delete-replaced", everyMs: 0, run: deleteReplaced },
+  { name: "export-hours", everyMs: 5.5 * HOUR_MS, run: exportHours },
+  { name: "retain", everyMs: 5.5 * HOUR_MS, run: retain },
+  { name: "sweep-orphans", everyMs: 23.5 * HOUR_MS, run: sweepOrphans },
+  { name: "compact-files", everyMs: 0, run: compactFiles },
+];
 
 export default {
   queue: consumeBlocks,

@@ -1,0 +1,73 @@
+// The live files of a partition → those to merge next.
+import { type Layout, rowGroupRows } from "./layout.ts";
+
+export interface CompactableFile {
+  key: string;
+  fromMs: number;
+  rows: number;
+  bytes: number;
+}
+
+/** What merging makes is at most this long: large enough that a day of a large fleet is few files, small enough for one turn. */
+export const MERGED_BYTES_MAX = 64 * 1024 * 1024;
+/** A file this long is merged no more. */
+export const FULL_BYTES = MERGED_BYTES_MAX / 2;
+/** Files merged at once while more are to be expected: each row is then written again some log₈ times. */
+const FILES_MIN = 8;
+const FILES_MAX = 64;
+/** Row groups decoded at once, one of each file; the rest of a Worker's 128 MB is for the group in the making, its codec, and the parts. */
+const DECODED_BYTES_MAX = 40 * 1024 * 1024;
+/**
+ * No file is merged that has more rows than twice all the others together: a merge multiplies its largest file by 1.5 at
+ * least, so that a row is written again at most log₁.₅ times, and what is left has fewer than log₃ files.
+ */
+const LARGEST_RATIO = 2;
+/** While more are to be expected, a merge multiplies its largest file by 5. */
+const LARGEST_RATIO_UNSETTLED = 1 / 4;
+/** Files within this ratio of rows are alike, and the earlier is merged first: a merged file covers a short time. */
+const TIER_RATIO = 4;
+
+/**
+ * What to merge next into one file, at least two; empty when the partition is to stay as it is. The smallest first.
+ * `isSettled`: hardly a file will come any more, so there is nothing to wait for.
+ */
+export function planCompaction<F extends CompactableFile>(
+  layout: Layout,
+  files: readonly F[],
+  isSettled: boolean,
+): F[] {
+  const candidates = files.filter(({ bytes }) => bytes < FULL_BYTES).sort(inOrder);
+  const chosen: F[] = [];
+  let [bytes, decodedBytes] = [0, 0];
+  for (const file of candidates) {
+    bytes += file.bytes;
+    decodedBytes += decodedBytesOf(layout, file);
+    const isTooMuch = bytes > MERGED_BYTES_MAX || decodedBytes > DECODED_BYTES_MAX;
+    if (isTooMuch || chosen.length === FILES_MAX) break;
+    chosen.push(file);
+  }
+  const isNow = isSettled || chosen.length < candidates.length;
+  const balanced = withoutTooLarge(chosen, isNow ? LARGEST_RATIO : LARGEST_RATIO_UNSETTLED);
+  return balanced.length >= (isNow ? 2 : FILES_MIN) ? balanced : [];
+}
+
+const tierOf = ({ rows }: CompactableFile) => Math.floor(Math.log(Math.max(1, rows)) / Math.log(TIER_RATIO));
+
+const inOrder = (a: CompactableFile, b: CompactableFile) =>
+  tierOf(a) - tierOf(b) || a.fromMs - b.fromMs || (a.key < b.key ? -1 : 1);
+
+/** What merging holds of a file: one row group. */
+const decodedBytesOf = (layout: Layout, { rows, bytes }: CompactableFile) =>
+  Math.min(rows, rowGroupRows(layout, rows, bytes)) * layout.rowBytes;
+
+function withoutTooLarge<F extends CompactableFile>(files: readonly F[], ratio: number): F[] {
+  const bySize = files.toSorted((a, b) => a.rows - b.rows);
+  let others = bySize.reduce((sum, { rows }) => sum + rows, 0);
+  while (bySize.length > 0) {
+    const largest = bySize.at(-1)!;
+    others -= largest.rows;
+    if (largest.rows <= ratio * others) break;
+    bySize.pop();
+  }
+  return files.filter((file) => bySize.includes(file));
+}
