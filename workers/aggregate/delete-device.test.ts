@@ -1,50 +1,23 @@
-import { createExecutionContext, env, getQueueResult } from "cloudflare:test";
+import { env } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
 import { rawColumns } from "../../core/archive/raw-rows.ts";
 import { unpackZoneMetrics } from "../../core/window/zone-hour.ts";
 import type { BlockMessage } from "../../schemas/message.ts";
 import { createDeletion, createJob, readJob, resumeJob } from "../jobs.ts";
-import { openParquet, readRowGroups } from "../parquet.ts";
-import {
-  batchOf,
-  blockMessageOf,
-  HOUR_MS,
-  held,
-  KeptQueue,
-  packed,
-  rowsOnceKnown,
-  T0,
-} from "../test-support.ts";
+import { blockMessageOf, HOUR_MS, held, KeptQueue, packed, rowsOnceKnown, T0 } from "../test-support.ts";
 import { computeZoneHours } from "./compute-zone-hours.ts";
-import { consumeBlocks } from "./consume-blocks.ts";
-import type { AggregateEnv } from "./env.ts";
 import { exportHours } from "./export-hours.ts";
+import { bucketOf, deliver, hastyEnv, instead, rowsIn, tick, turn } from "./jobs-test-support.ts";
 import { type ArchivedFile, FILE_COLUMNS, mergeFiles } from "./merge-files.ts";
 import { runJobs } from "./run-jobs.ts";
 import { encodeParquet } from "./write-archive.ts";
 
-const aggregateEnv = { ...(env as unknown as AggregateEnv), CHORES: "always" };
 const MINUTE_MS = 60_000;
 
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-const turn = (given = aggregateEnv) => ({ env: given, cursor: "", untilMs: Date.now() + MINUTE_MS });
-
-/** What the cron does, once. */
-async function tick(given = aggregateEnv): Promise<void> {
-  await computeZoneHours(turn(given));
-  await runJobs(turn(given));
-}
-
-async function deliver(...bodies: unknown[]): Promise<{ acknowledged: number; retried: number }> {
-  const batch = batchOf(...bodies);
-  await consumeBlocks(batch, aggregateEnv);
-  const { explicitAcks, retryMessages } = await getQueueResult(batch, createExecutionContext());
-  return { acknowledged: explicitAcks.length, retried: retryMessages.length };
-}
 
 let now = Date.UTC(2026, 10, 22, 9);
 const deletionOf = (tenant: string, device: string) =>
@@ -72,29 +45,6 @@ const hoursOf = (tenant: string, startMs = T0): BlockMessage[][] =>
       }),
     ),
   );
-
-const rowsIn = async (tenant: string, query: string, database = env.WARM_0) =>
-  (await database.prepare(query).bind(tenant).all<Record<string, unknown>>()).results;
-
-/** Every object of the tenant in the bucket, and of each Parquet file how many rows each device has. */
-async function bucketOf(tenant: string): Promise<Map<string, Record<string, number>>> {
-  const found = new Map<string, Record<string, number>>();
-  for (const prefix of ["raw", "hourly", "import", "job"]) {
-    const { objects } = await env.COLD.list({ prefix: `${prefix}/tenant=${tenant}/` });
-    for (const { key, size } of objects) {
-      const devices: Record<string, number> = {};
-      if (key.endsWith(".parquet")) {
-        const file = await openParquet(env.COLD, key, size);
-        for (const group of file.metadata.row_groups.keys()) {
-          const [rows] = await readRowGroups(file, ["device"], { group });
-          for (const device of rows!.device) devices[device] = (devices[device] ?? 0) + 1;
-        }
-      }
-      found.set(key, devices);
-    }
-  }
-  return found;
-}
 
 async function rowsByDevice(tenant: string): Promise<Record<string, number>> {
   const sums: Record<string, number> = {};
@@ -126,7 +76,7 @@ it("[S17] a deleted device is in no rollup, no aggregate, no file and not in the
   await register("whole", ["d1", "d2", "d3"]);
   for (const hour of hoursOf("whole")) await deliver(...hour);
   await tick();
-  await exportHours({ ...turn(), env: aggregateEnv });
+  await exportHours(turn());
   expect(await rowsByDevice("whole")).toMatchObject({ d1: 6, d2: 6, d3: 6 });
 
   const job = await deleted("whole", "d2");
@@ -278,7 +228,7 @@ it("[S17] [S19] a runner that dies in every step, before its progress is saved, 
     if (query.includes("UPDATE job SET updated_at") && ++saves % 2 === 1) throw new Error("killed");
     return env.CONTROL.prepare(query);
   };
-  const dying = { ...aggregateEnv, CONTROL: { prepare } as unknown as D1Database };
+  const dying = { ...hastyEnv, CONTROL: { prepare } as unknown as D1Database };
   for (let i = 0; i < 40 && (await shown("crash", id)).status !== "done"; i++) {
     await computeZoneHours(turn());
     await runJobs(turn(dying)).catch(() => undefined);
@@ -301,7 +251,7 @@ it("[S17] two devices of the same files deleted at the same time are both gone, 
     if (key.includes(first.id)) await stop();
     return await env.COLD.put(key, value, options);
   };
-  const stopping = { ...aggregateEnv, COLD: new Proxy(env.COLD, { get: bucketWith({ put }) }) };
+  const stopping = { ...hastyEnv, COLD: instead(env.COLD, { put }) };
   for (let i = 0; i < 3; i++) await tick(stopping);
   expect(await shown("both", first.id)).toMatchObject({
     status: "stopped",
@@ -316,13 +266,6 @@ it("[S17] two devices of the same files deleted at the same time are both gone, 
   });
   expect(await rowsByDevice("both")).toEqual({ d3: 6 });
 });
-
-/** The bucket with some methods replaced. */
-const bucketWith =
-  (methods: Partial<Record<keyof R2Bucket, unknown>>) => (bucket: R2Bucket, name: string | symbol) => {
-    const method = methods[name as keyof R2Bucket] ?? bucket[name as keyof R2Bucket];
-    return typeof method === "function" ? method.bind(bucket) : method;
-  };
 
 it("[S17] a file that was never named and has the device is deleted once nobody can name it any more", async () => {
   await deliver(...hoursOf("orphan")[0]!);

@@ -6,6 +6,7 @@ import type { JobRow, SavedProgress } from "../jobs.ts";
 import type { Turn } from "./chores.ts";
 import { deleteDevice } from "./delete-device.ts";
 import type { AggregateEnv } from "./env.ts";
+import { replayRange } from "./replay-range.ts";
 
 /** A job as its step sees it. */
 export interface RunningJob<Spec = unknown> {
@@ -32,7 +33,7 @@ export interface Step extends Partial<Omit<JobProgress, "counts">> {
 // biome-ignore lint/suspicious/noExplicitAny: each kind's step takes the spec of its kind
 export type Steps = Partial<Record<JobKind, (job: RunningJob<any>) => Promise<Step>>>;
 
-const STEPS: Steps = { delete: deleteDevice };
+const STEPS: Steps = { delete: deleteDevice, replay: replayRange };
 
 /** How long one job goes on while others wait. */
 const SHARE_MS = 5_000;

@@ -1,0 +1,127 @@
+// A replay → day after day of each warm database rebuilt, and then a job that says so.
+import { dateOf } from "../../core/archive/key.ts";
+import type { Place } from "../../core/job/slices.ts";
+import type { ReplaySpec } from "../../schemas/job.ts";
+import { wallMs } from "../clock.ts";
+import { readSettings } from "../tenant.ts";
+import { warmsOf } from "../warm.ts";
+import { replayDay } from "./replay-archive.ts";
+import { type DevicesCursor, replayDevices } from "./replay-blocks.ts";
+import type { RunningJob, Step } from "./run-jobs.ts";
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+
+/** PERSISTED as the job's cursor. */
+type Cursor =
+  | { at: "days"; number: number; date: string; place: Place | null }
+  | { at: "devices"; devices: DevicesCursor }
+  | { at: "hours"; number: number };
+
+type Replay = RunningJob<ReplaySpec>;
+
+/** One step of a replay: whole UTC days that the range touches. */
+export async function replayRange(job: Replay): Promise<Step> {
+  const cursor = job.cursor as Cursor | null;
+  if (cursor === null) return await begin(job);
+  switch (cursor.at) {
+    case "days":
+      return await replayNext(job, cursor);
+    case "devices": {
+      const { next, ...step } = await replayDevices(job, cursor.devices);
+      return {
+        ...step,
+        cursor: next === null ? { at: "hours", number: 0 } : { at: "devices", devices: next },
+      };
+    }
+    case "hours":
+      return await awaitHours(job, cursor.number);
+  }
+}
+
+/** The days of the range whose files the archive still keeps all of: of an older day, some may have been deleted. */
+async function daysOf({ env, tenant, spec }: Replay): Promise<{ first: string; last: string }> {
+  const { archiveDays } = (await readSettings(env.TENANT, tenant)).retention;
+  const keptFromMs = archiveDays === null ? 0 : wallMs() - (archiveDays - 1) * DAY_MS;
+  return { first: dateOf(Math.max(spec.fromMs, keptFromMs)), last: dateOf(spec.toMs - 1) };
+}
+
+async function begin(job: Replay): Promise<Step> {
+  const { env, tenant, spec } = job;
+  if (spec.source === "blocks") {
+    const total = await env.CONTROL.prepare("SELECT count(*) AS count FROM device WHERE tenant = ?1")
+      .bind(tenant)
+      .first<number>("count");
+    const cursor: Cursor = { at: "devices", devices: { after: "", sent: null } };
+    return { phase: "devices", total, cursor, outcome: "more" };
+  }
+  const { first, last } = await daysOf(job);
+  let total = 0;
+  for (const database of warmsOf(env)) {
+    total += (await database.prepare(COUNT_DAYS).bind(tenant, first, last).first<number>("count"))!;
+  }
+  const cursor: Cursor = { at: "days", number: 0, date: "", place: null };
+  return { phase: "days", total, cursor, outcome: "more" };
+}
+
+const RAW_DAYS =
+  "FROM archive_file WHERE tenant = ?1 AND date >= ?2 AND date <= ?3 AND kind = 'raw' AND replaced_at IS NULL";
+const COUNT_DAYS = `SELECT count(DISTINCT date) AS count ${RAW_DAYS}`;
+
+async function replayNext(job: Replay, cursor: Extract<Cursor, { at: "days" }>): Promise<Step> {
+  const { env, tenant, progress } = job;
+  const { number } = cursor;
+  const database = warmsOf(env)[number];
+  if (database === undefined) return { phase: "hours", cursor: { at: "hours", number: 0 }, outcome: "more" };
+  if (cursor.place === null) {
+    const { first, last } = await daysOf(job);
+    const date = await database
+      .prepare(`SELECT min(date) AS date ${RAW_DAYS} AND date > ?4`)
+      .bind(tenant, first, last, cursor.date)
+      .first<string | null>("date");
+    if (date === null) return { cursor: { ...cursor, number: number + 1, date: "" }, outcome: "more" };
+    await database
+      .prepare(MARK_ZONE_HOURS)
+      .bind(tenant, Date.parse(date), Date.parse(date) + DAY_MS)
+      .run();
+    return { cursor: { ...cursor, date, place: { device: "", fromMs: 0 } }, outcome: "more" };
+  }
+  const { date } = cursor;
+  const { place, rollups, readings } = await replayDay(env, { number, tenant, date }, cursor.place);
+  return {
+    done: progress.done + (place === null ? 1 : 0),
+    counts: { rollups, readings },
+    cursor: { ...cursor, place },
+    outcome: "more",
+  };
+}
+
+/** Hours that have no rollup any more are computed anew too. */
+const MARK_ZONE_HOURS = `
+  INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by)
+  WITH RECURSIVE known (zone) AS (
+    SELECT min(zone) FROM zone_hour WHERE tenant = ?1
+    UNION ALL
+    SELECT (SELECT min(zone) FROM zone_hour WHERE tenant = ?1 AND zone > known.zone)
+    FROM known WHERE known.zone IS NOT NULL
+  ) SELECT ?1, known.zone, zone_hour.hour_ms, 0 FROM known
+  CROSS JOIN zone_hour ON zone_hour.tenant = ?1 AND zone_hour.zone = known.zone
+    AND zone_hour.hour_ms >= ?2 AND zone_hour.hour_ms < ?3
+  WHERE true ON CONFLICT (tenant, zone, hour_ms) DO UPDATE SET taken_by = 0 WHERE taken_by <> 0`;
+
+/** Blocks that trickle in keep the newest hours dirty for so long, replay or not. */
+const TRICKLE_MS = 3 * HOUR_MS;
+
+/** Done is when the hours are computed, of each database in turn. */
+async function awaitHours({ env, tenant, spec }: Replay, number: number): Promise<Step> {
+  const database = warmsOf(env)[number];
+  if (database === undefined) return { phase: "done", outcome: "done" };
+  const fromMs = Date.parse(dateOf(spec.fromMs));
+  const toMs = Math.min(Date.parse(dateOf(spec.toMs - 1)) + DAY_MS, wallMs() - TRICKLE_MS);
+  const marked = await database
+    .prepare("SELECT 1 FROM dirty_hour WHERE tenant = ?1 AND hour_ms >= ?2 AND hour_ms < ?3 LIMIT 1")
+    .bind(tenant, fromMs, toMs)
+    .first();
+  if (marked !== null) return { phase: "hours", outcome: "wait" };
+  return { phase: "hours", cursor: { at: "hours", number: number + 1 }, outcome: "more" };
+}
