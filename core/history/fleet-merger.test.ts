@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { BUCKET_MS_MAX, HOUR_MS } from "../window/align.ts";
 import { summarise } from "../window/summary.ts";
 import { FleetMerger, sealedToMs } from "./fleet-merger.ts";
-import { windowPointOf } from "./point.ts";
+import { fleetPointOf } from "./point.ts";
 
 const DAY_MS = 24 * HOUR_MS;
 
@@ -55,12 +55,8 @@ describe("windows of a fleet", () => {
               (_, h) => hours.filter((all) => all[h]!.length > 0).length,
             );
             const window = { startMs: start * HOUR_MS, endMs: start * HOUR_MS + windowMs };
-            const {
-              first: _,
-              last: __,
-              ...point
-            } = windowPointOf({ ...window, summary: summarise(values, values) });
-            expected.push({ ...point, devices: Math.max(...counts) });
+            const summary = summarise(values, values);
+            expected.push(fleetPointOf({ ...window, summary }, Math.max(...counts)));
           }
           expect(merger.points(windowMs)).toEqual(expected);
         }),

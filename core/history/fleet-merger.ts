@@ -2,7 +2,7 @@
 import type { FleetPoint } from "../../schemas/query.ts";
 import { alignDown, BUCKET_MS_MAX } from "../window/align.ts";
 import { merge, type Summary } from "../window/summary.ts";
-import { windowPointOf } from "./point.ts";
+import { fleetPointOf } from "./point.ts";
 
 /** A window of some devices: how many of them have readings in it, and the summary of all of these. */
 export interface FleetPart {
@@ -37,14 +37,9 @@ export class FleetMerger {
       const devices = Math.max(known?.devices ?? 0, part.devices);
       windows.set(startMs, known === undefined ? { ...part, startMs } : together(known, part, devices));
     }
-    return [...windows.values()].map(({ startMs, devices, summary }) => {
-      const {
-        first: _,
-        last: __,
-        ...figures
-      } = windowPointOf({ startMs, endMs: startMs + windowMs, summary });
-      return { ...figures, devices };
-    });
+    return [...windows.values()].map(({ startMs, devices, summary }) =>
+      fleetPointOf({ startMs, endMs: startMs + windowMs, summary }, devices),
+    );
   }
 }
 

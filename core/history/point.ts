@@ -1,5 +1,5 @@
 // A window's summary → the point an answer has of it.
-import type { WindowPoint } from "../../schemas/query.ts";
+import type { FleetPoint, WindowPoint } from "../../schemas/query.ts";
 import type { WindowSummary } from "../window/aggregate.ts";
 import { meanOf, quantileOf, stddevOf } from "../window/summary.ts";
 
@@ -20,4 +20,10 @@ export function windowPointOf({ startMs, endMs, summary }: WindowSummary): Windo
     p95: quantileOf(summary, 0.95),
     p99: quantileOf(summary, 0.99),
   };
+}
+
+/** Of several devices: which reading was first or last says nothing. */
+export function fleetPointOf(window: WindowSummary, devices: number): FleetPoint {
+  const { first: _, last: __, ...figures } = windowPointOf(window);
+  return { ...figures, devices };
 }

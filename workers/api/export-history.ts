@@ -11,6 +11,9 @@ const PACE: Pace = { readings: 50_000, firstMs: 24 * 3_600_000, hours: SLICE_HOU
 /** Text is sent in pieces of at least this. */
 const PIECE_CHARS = 64 * 1024;
 
+/** How long the last lines are given to get through: breaking off the connection overtakes what is on its way. */
+const LAST_LINES_MS = 1_000;
+
 interface Asked {
   tenant: string;
   device: string;
@@ -21,7 +24,7 @@ interface Asked {
 
 /**
  * What cannot be answered at all is a problem document. What fails under way ends the stream with an error, so that it is
- * not taken for complete; of NDJSON the last line says why.
+ * not taken for complete; of NDJSON the last line says why, if it gets through.
  */
 export async function exportHistory(env: ApiEnv, asked: Asked): Promise<Response> {
   const { device, query, format } = asked;
@@ -32,17 +35,20 @@ export async function exportHistory(env: ApiEnv, asked: Asked): Promise<Response
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        if (failure !== undefined) return controller.error(failure);
         try {
+          if (failure !== undefined) throw failure;
           const { done, value } = next ?? (await pieces.next());
           next = undefined;
           if (done) controller.close();
           else controller.enqueue(encoder.encode(value));
         } catch (error) {
-          failure = error;
-          console.error("export failed under way", { device, error: String(error) });
-          if (format === "csv") controller.error(error);
-          else controller.enqueue(encoder.encode(errorLine(error)));
+          if (failure === undefined) {
+            console.error("export failed under way", { device, error: String(error) });
+            failure = error;
+            if (format === "ndjson") return controller.enqueue(encoder.encode(errorLine(error)));
+          }
+          await scheduler.wait(LAST_LINES_MS);
+          controller.error(error);
         }
       },
       cancel: () => void pieces.return(undefined),

@@ -1,7 +1,7 @@
 import { createExecutionContext, env } from "cloudflare:test";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { decodeBlock } from "../../core/block/decode.ts";
-import { windowPointOf } from "../../core/history/point.ts";
+import { fleetPointOf } from "../../core/history/point.ts";
 import { summarise } from "../../core/window/summary.ts";
 import type { FleetHistoryAnswer, FleetPoint } from "../../schemas/query.ts";
 import { computeZoneHours } from "../aggregate/compute-zone-hours.ts";
@@ -63,9 +63,9 @@ function expectedPoint(devices: string[], hours: number[], count: number): Fleet
   const at = values.map((_, i) => i);
   const startMs = DAY + hours[0]! * HOUR_MS;
   const window = { startMs, endMs: startMs + hours.length * HOUR_MS, summary: summarise(at, values) };
-  const { first: _, last: __, ...figures } = windowPointOf(window);
+  const figures = fleetPointOf(window, count);
   const close = (name: "mean" | "sum" | "stddev") => ({ [name]: expect.closeTo(figures[name], 9) });
-  return { ...figures, ...close("mean"), ...close("sum"), ...close("stddev"), devices: count } as FleetPoint;
+  return { ...figures, ...close("mean"), ...close("sum"), ...close("stddev") } as FleetPoint;
 }
 
 describe("from the hours computed before", () => {
