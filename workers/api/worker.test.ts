@@ -40,7 +40,10 @@ it("[I4] each route takes the roles it should and no others", async () => {
     ["GET", "/v1/devices/d1", "viewer"],
     ["GET", "/v1/devices/d1/latest", "viewer"],
     ["GET", "/v1/devices/d1/history?metric=a", "viewer"],
+    ["GET", "/v1/devices/d1/history/export?metric=a", "viewer"],
     ["GET", "/v1/zones", "viewer"],
+    ["GET", "/v1/zones/default/history?metric=a", "viewer"],
+    ["GET", "/v1/fleet/history?metric=a", "viewer"],
     ["GET", "/v1/zones/default/snapshot", "viewer"],
     ["GET", "/v1/fleet", "viewer"],
     ["GET", "/v1/archive", "viewer"],
@@ -153,6 +156,18 @@ it("[Q7] the archive's files come in pages and by day; each can be fetched", asy
     404,
     "not_found",
   );
+});
+
+it("[Q7] [S14] a file that others replaced is no longer listed, and is to be had until it is deleted", async () => {
+  const block = blockMessageOf("replaced", "d1", T0, { a: [[T0, 1]] });
+  await consumeBlocks(batchOf(block), env as unknown as AggregateEnv);
+  const list = () =>
+    answerOf<{ files: { key: string; kind: string }[] }>(ask("replaced", "viewer", "/v1/archive"));
+  const [file] = (await list()).files;
+  expect(file).toMatchObject({ kind: "raw" });
+  await env.WARM_0.prepare("UPDATE archive_file SET replaced_at = 1 WHERE key = ?").bind(file!.key).run();
+  expect(await list()).toEqual({ files: [], next: null });
+  expect((await ask("replaced", "viewer", `/v1/archive/${file!.key}`)).status).toBe(200);
 });
 
 it("[Q6] what is no address, name, number or body is said so", async () => {
