@@ -9,8 +9,9 @@ const TRIES = 12;
 const TOKEN_TTL_SECONDS = 7 * 86_400;
 /** Between two looks at what is stored: a batch of the local queue waits up to 5 s for more messages. */
 const LOOK_EVERY_MS = 500;
-/** Longest wait for the queue's consumer. */
-const STORED_WITHIN_MS = 15 * 60_000;
+/** A device is asked to seal, and so to send again, no more often. */
+const ASK_AGAIN_MS = 30_000;
+const ROUNDS = 20;
 const HOUR_MS = 3_600_000;
 /** Readings come within a week, so blocks of longer ago are sealed. */
 const WEEK_MS = 7 * 24 * HOUR_MS;
@@ -37,35 +38,38 @@ export class Operator {
     await (await this.#ask("PUT", "/v1/tenant", JSON.stringify({ retention }))).arrayBuffer();
   }
 
-  /** Waits until storage has all that the devices sealed of before `beforeMs`: what lies there is answered from storage. */
-  async stored(devices: readonly string[], beforeMs: number): Promise<void> {
-    const deadline = performance.now() + STORED_WITHIN_MS;
+  /**
+   * Waits until storage has all the blocks that begin before `beforeMs`: an hour there is answered from storage.
+   * @returns false when that took longer than `patienceMs`
+   */
+  async isStored(devices: readonly string[], beforeMs: number, patienceMs: number): Promise<boolean> {
+    const deadline = performance.now() + patienceMs;
     for (const device of devices) {
       // Any metric will do: what is settled holds for the device.
       const query = { metric: "any", resolution: "1h", from: beforeMs - HOUR_MS, to: beforeMs };
       for (;;) {
         const answer = await this.getJson<HistoryAnswer>(`/v1/devices/${device}/history`, query);
         if (answer.segments.every(({ source }) => source !== "hot")) break;
-        if (performance.now() > deadline) {
-          const minutes = STORED_WITHIN_MS / 60_000;
-          throw new Error(`${device} has blocks of before ${beforeMs} not in storage for ${minutes} min`);
-        }
+        if (performance.now() > deadline) return false;
         await sleep(LOOK_EVERY_MS);
       }
     }
+    return true;
   }
 
   /**
    * Seals what the devices hold open and waits until storage has all of it; `newestAt`: of all their readings. A device
-   * asked to seal sends again everything that is pending, so it is asked only when little is.
+   * asked to seal sends again all that is pending, so it is asked when little is, and seldom.
+   * @throws when something is pending after ten minutes
    */
   async settle(devices: readonly string[], newestAt: number): Promise<void> {
-    await this.stored(devices, newestAt - WEEK_MS);
-    await Promise.all(devices.map((device) => this.#seal(device)));
-    await this.stored(devices, newestAt + HOUR_MS);
-    for (const device of devices) {
-      const pending = await this.#seal(device);
-      if (pending > 0) throw new Error(`${device} has ${pending} blocks pending after all were stored`);
+    await this.isStored(devices, newestAt - WEEK_MS, ASK_AGAIN_MS);
+    for (let round = 1; ; round++) {
+      const pending = await Promise.all(devices.map((device) => this.#seal(device)));
+      const blocks = pending.reduce((sum, more) => sum + more, 0);
+      if (blocks === 0) return;
+      if (round > ROUNDS) throw new Error(`${blocks} blocks of ${devices.join()} are still not in storage`);
+      await this.isStored(devices, newestAt + HOUR_MS, ASK_AGAIN_MS);
     }
   }
 

@@ -43,6 +43,8 @@ const LANES = 2;
 /** So far the play may run ahead of storage, in the recording's time, and so often it looks. */
 const STORED_WITHIN_MS = 30 * 86_400_000;
 const STORED_EVERY_MS = 86_400_000;
+/** After this it goes on all the same: what is missing shows in the end. */
+const PATIENCE_MS = 60_000;
 
 export async function verifyBeijing(options: VerifyOptions): Promise<Verification> {
   const { data, stations, months, seed, onStep = () => {} } = options;
@@ -111,7 +113,7 @@ async function play(
     for (const delivery of deliveries) {
       // What the fleet seals in a minute of play the one consumer of this machine may take longer to store.
       if (delivery.deliveredAt >= waitAt) {
-        await operator.stored(grid.stations, waitAt - STORED_WITHIN_MS);
+        await operator.isStored(grid.stations, waitAt - STORED_WITHIN_MS, PATIENCE_MS);
         waitAt += STORED_EVERY_MS;
       }
       yield reportOf(grid, delivery);
