@@ -1,6 +1,6 @@
 // Late readings and corrections, days after their hour was stored: every tier and every aggregate follows.
 import { expect, it } from "vitest";
-import type { FleetHistoryAnswer, WindowPoint } from "../../schemas/query.ts";
+import type { FleetHistoryAnswer } from "../../schemas/query.ts";
 import type { TenantClient } from "./tenant-client.ts";
 import { eachTopology, type ServerUnderTest } from "./topology.ts";
 import { until } from "./until.ts";
@@ -19,7 +19,11 @@ const post = (client: TenantClient, receivedAt: number, readings: Readings) => {
   return client.send(reports, undefined, { "telltale-clock": String(receivedAt) });
 };
 
-const windowsOf = async (client: TenantClient, path: string, source?: string): Promise<WindowPoint[]> => {
+const windowsOf = async (
+  client: TenantClient,
+  path: string,
+  source?: string,
+): Promise<FleetHistoryAnswer["points"]> => {
   const query = new URLSearchParams({
     metric: "level",
     from: `${T0}`,
@@ -29,7 +33,7 @@ const windowsOf = async (client: TenantClient, path: string, source?: string): P
   if (source !== undefined) query.set("source", source);
   const { status, body } = await client.get(`${path}?${query}`);
   expect(status).toBe(200);
-  return (body as FleetHistoryAnswer).points as WindowPoint[];
+  return (body as FleetHistoryAnswer).points;
 };
 
 /** What an hour of these values is to be, in whatever tier. */
