@@ -56,13 +56,14 @@ function argumentsOf(argv: string[]) {
 const count = (value: number) => value.toLocaleString("en-US");
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 
-function show({ agreements, deliveries, replay, files, stepsMs }: Verification): void {
+function show({ agreements, deliveries, replay, files, merged, stepsMs }: Verification): void {
   const { readings, durationMs, latencyMs } = replay;
   const perSecond = Math.round((deliveries * 1_000) / durationMs);
   console.log(
     `${count(deliveries)} reports, ${count(readings.acknowledged)} readings in ${seconds(durationMs)}: ` +
       `${count(perSecond)} reports a second; requests p50 ${latencyMs.p50} ms, p99 ${latencyMs.p99} ms, ` +
-      `${replay.retries} repeated; ${count(files.files)} files of ${count(files.bytes)} bytes`,
+      `${replay.retries} repeated; ${count(files.files)} raw files of ${count(files.bytes)} bytes, ` +
+      `${count(merged.files)} of ${count(merged.bytes)} after the chores`,
   );
   const table = new Table({
     head: ["", "agreed", "differed", "took"],

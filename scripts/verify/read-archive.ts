@@ -19,7 +19,8 @@ export interface ArchivedReading {
 
 const FETCHED_AT_ONCE = 6;
 
-export async function listRawFiles(operator: Operator): Promise<ArchiveFile[]> {
+/** The manifest, whole. */
+export async function listFiles(operator: Operator): Promise<ArchiveFile[]> {
   const files: ArchiveFile[] = [];
   for (let after: string | null = ""; after !== null; ) {
     const page: ArchiveAnswer = await operator.getJson(
@@ -29,8 +30,12 @@ export async function listRawFiles(operator: Operator): Promise<ArchiveFile[]> {
     files.push(...page.files);
     after = page.next;
   }
-  return files.filter(({ kind }) => kind === "raw");
+  return files;
 }
+
+/** The files of raw readings. */
+export const listRawFiles = async (operator: Operator) =>
+  (await listFiles(operator)).filter(({ kind }) => kind === "raw");
 
 /** Gives every reading of `files` once, by device, metric and `at`. The files are held on disk meanwhile. */
 export async function readArchive(

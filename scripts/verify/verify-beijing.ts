@@ -8,8 +8,10 @@ import { signedTokens } from "../replay/tokens.ts";
 import { Agreement } from "./agreement.ts";
 import { atOf, type Grid, readGrid, START_MS } from "./beijing-grid.ts";
 import { compareCold } from "./compare-cold.ts";
+import { compareFleet } from "./compare-fleet.ts";
 import { compareHot, compareLatest, compareTier, forEachColumn } from "./compare-history.ts";
 import { expectationOf } from "./expectation.ts";
+import { finishChores } from "./finish-chores.ts";
 import { compareMonths } from "./monthly-sums.ts";
 import { Operator } from "./operator.ts";
 import { type Delivery, planDeliveries, REQUEST_MS, reportOf } from "./schedule.ts";
@@ -31,7 +33,9 @@ export interface Verification {
   agreements: Agreement[];
   deliveries: number;
   replay: ReplayResult;
+  /** The files of raw readings as the consumer wrote them, and as the chores left them. */
   files: { files: number; bytes: number };
+  merged: { files: number; bytes: number };
   /** Wall time of each step, in ms. */
   stepsMs: Record<string, number>;
 }
@@ -94,8 +98,14 @@ export async function verifyBeijing(options: VerifyOptions): Promise<Verificatio
       );
     await step("warm hours", compareWindowsOf("warm", "1h"));
     await step("warm days", compareWindowsOf("warm", "1d"));
-    const files = await step("cold readings", (agreement) => compareCold(operator, expected.grid, agreement));
-    return { agreements, deliveries: deliveries.length, replay: result, files, stepsMs };
+    const readCold = (agreement: Agreement) => compareCold(operator, expected.grid, agreement);
+    const files = await step("cold readings", readCold);
+    await step("chores", () => finishChores(run, operator, grid, onStep));
+    await step("fleet hours", (agreement) => compareFleet(operator, expected.grid, "1h", agreement));
+    await step("fleet days", (agreement) => compareFleet(operator, expected.grid, "1d", agreement));
+    await step("cold hours", compareWindowsOf("cold", "1h"));
+    const merged = await step("cold readings, merged", readCold);
+    return { agreements, deliveries: deliveries.length, replay: result, files, merged, stepsMs };
   } finally {
     await run.stop();
   }
