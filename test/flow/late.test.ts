@@ -7,8 +7,8 @@ import { until } from "./until.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** A Monday's midnight, so that six hours are one bucket. */
-const T0 = Date.UTC(2026, 4, 4);
+/** A midnight five days ago: the day is over, and D1 still keeps its hours. */
+const T0 = Math.floor(Date.now() / DAY_MS - 5) * DAY_MS;
 const DEVICES = ["late-1", "late-2"];
 type Readings = Record<string, Map<number, number>>;
 
