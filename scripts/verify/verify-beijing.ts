@@ -46,7 +46,7 @@ const HUNDRED_YEARS_DAYS = 36_500;
 const LANES = 2;
 /** So far the play may run ahead of storage, in the recording's time, and so often it looks. */
 const STORED_WITHIN_MS = 30 * 86_400_000;
-const STORED_EVERY_MS = 86_400_000;
+const STORED_EVERY_MS = 5 * 86_400_000;
 /** After this it goes on all the same: what is missing shows in the end. */
 const PATIENCE_MS = 60_000;
 
