@@ -4,13 +4,17 @@ import { rawColumns } from "../../core/archive/raw-rows.ts";
 import { unpackZoneMetrics } from "../../core/window/zone-hour.ts";
 import type { BlockMessage } from "../../schemas/message.ts";
 import { createDeletion, createJob, readJob, resumeJob } from "../jobs.ts";
+import { changeSettings } from "../tenant.ts";
 import { blockMessageOf, HOUR_MS, held, KeptQueue, packed, rowsOnceKnown, T0 } from "../test-support.ts";
 import { computeZoneHours } from "./compute-zone-hours.ts";
 import { exportHours } from "./export-hours.ts";
 import { bucketOf, deliver, hastyEnv, instead, rowsIn, tick, turn } from "./jobs-test-support.ts";
 import { type ArchivedFile, FILE_COLUMNS, mergeFiles } from "./merge-files.ts";
+import { retain } from "./retain.ts";
 import { runJobs } from "./run-jobs.ts";
 import { encodeParquet } from "./write-archive.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const MINUTE_MS = 60_000;
 
@@ -82,8 +86,6 @@ it("[S17] a deleted device is in no rollup, no aggregate, no file and not in the
   const job = await deleted("whole", "d2");
   expect(job.progress).toMatchObject({
     phase: "done",
-    done: 3,
-    total: 3,
     counts: { rollups: 3, files: 3, rows: 6 },
   });
   expect(await rowsByDevice("whole")).toEqual({ d1: 6, d3: 6 });
@@ -149,6 +151,30 @@ it("[S17] hours already in hourly files go too, and the days are exported again"
     { d1: 3, d3: 3 },
     { d1: 3, d3: 3 },
   ]);
+});
+
+it("[S17] [S16] the hours of zones and fleet of days that D1 has given up are computed without the device too", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: T0 + 10 * 24 * HOUR_MS });
+  await register("past", ["d1", "d2", "d3"]);
+  for (const hour of hoursOf("past")) await deliver(...hour);
+  await tick();
+  await changeSettings(env.TENANT, "past", {
+    latenessHorizonMs: HOUR_MS,
+    retention: { rawDays: 1, hourlyDays: 1, archiveDays: null },
+  });
+  const keep = async () => {
+    await exportHours(turn());
+    await retain(turn());
+    expect(await rowsIn("past", "SELECT 1 FROM rollup WHERE tenant = ?")).toEqual([]);
+  };
+  await keep();
+  const hours = () => rowsIn("past", "SELECT devices, readings FROM zone_hour WHERE tenant = ?");
+  expect(await hours()).toEqual(Array(6).fill({ devices: 3, readings: 6 }));
+  const job = await deleted("past", "d2");
+  expect(job.progress.counts).toMatchObject({ restored: 6, files: 4 });
+  expect(await hours()).toEqual(Array(6).fill({ devices: 2, readings: 4 }));
+  await keep();
+  expect(await hours()).toEqual(Array(6).fill({ devices: 2, readings: 4 }));
 });
 
 it("[S17] a message of the old life that comes afterwards is confirmed and stored nowhere", async () => {

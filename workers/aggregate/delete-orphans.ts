@@ -42,7 +42,7 @@ export async function eraseOrphans(
   return { next: kind === "raw" ? { kind: "hourly" } : null, orphans };
 }
 
-/** The keys that a manifest names, replaced or not. */
+/** The keys of live files: a replaced one that had the device was listed and is gone, unless it was found by a sweep since. */
 async function namedOf(env: AggregateEnv, tenant: string, keys: readonly string[]): Promise<Set<string>> {
   const asked = JSON.stringify(keys.map((key) => [parseKey(key)?.date ?? "", key]));
   const found = await Promise.all(
@@ -53,4 +53,5 @@ async function namedOf(env: AggregateEnv, tenant: string, keys: readonly string[
 
 const SELECT_NAMED = `
   SELECT file.key FROM json_each(?2) AS asked CROSS JOIN archive_file AS file
-  ON file.tenant = ?1 AND file.date = asked.value ->> 0 AND file.key = asked.value ->> 1`;
+  ON file.tenant = ?1 AND file.date = asked.value ->> 0 AND file.key = asked.value ->> 1
+  WHERE file.replaced_at IS NULL`;

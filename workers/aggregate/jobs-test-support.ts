@@ -45,7 +45,9 @@ export const rowsIn = async (tenant: string, query: string, database: D1Database
   (await database.prepare(query).bind(tenant).all<Record<string, unknown>>()).results;
 
 /** Rollups and hours as they are, to the last digit; the order of metrics in a text says nothing. */
-export async function warmTablesOf(tenant: string) {
+export async function warmTablesOf(
+  tenant: string,
+): Promise<Record<"rollups" | "hours" | "dirty", Record<string, unknown>[]>> {
   const rollups = await rowsIn(tenant, "SELECT * FROM rollup WHERE tenant = ? ORDER BY device, start_ms");
   const hours = await rowsIn(tenant, "SELECT * FROM zone_hour WHERE tenant = ? ORDER BY zone, hour_ms");
   return {

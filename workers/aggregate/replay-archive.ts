@@ -1,5 +1,4 @@
-// Raw files of a UTC day → the rollups of their blocks, put in the place of those that D1 has.
-import { DEFAULT_ZONE } from "../../core/device/state.ts";
+// Raw files of a UTC day → the rollups of their blocks, put in the place of those that D1 has, slice by slice.
 import type { NewestRows, Slice } from "../../core/job/newest-rows.ts";
 import type { Place } from "../../core/job/slices.ts";
 import { alignDown, HOUR_MS } from "../../core/window/align.ts";
@@ -8,6 +7,7 @@ import { wallMs } from "../clock.ts";
 import { warmsOf } from "../warm.ts";
 import type { AggregateEnv } from "./env.ts";
 import { placeAfter, RawDay, type RawFile, readWholeBlocks } from "./replay-slice.ts";
+import { zonesOfBlocks } from "./replay-zones.ts";
 
 const DAY_MS = 86_400_000;
 /** A slice: its rows take some 15 MB, and its rollups as much again. */
@@ -24,41 +24,53 @@ export interface Day {
   date: string;
 }
 
+export interface ReplayOptions {
+  /** Only these devices. */
+  among?: ReadonlySet<string> | undefined;
+  /** The hours are marked with each slice; else whoever replays marks them when the day is whole. */
+  marks: boolean;
+}
+
 export interface Replayed {
   /** Where the next step goes on; null: the day is done. */
   place: Place | null;
   rollups: number;
   readings: number;
+  /** The zones in which the blocks count. */
+  zones: string[];
 }
 
 /**
  * Replaces the rollups of the devices that have rows in the day's files, from `place` on and as far as time allows;
- * others are left alone, and so is a device that is being deleted. Blocks keep start, end, revision, and the zone where
- * D1 still knows it; else they count in the zone the registry has the device in.
+ * others are left alone, and so is a device that is being deleted. Blocks keep start, end and revision. They keep their
+ * zone where D1 or an hourly file knows it; else they count where the registry has the device.
  * @throws when a block of the slice is stored meanwhile: the step is made again.
  */
-export async function replayDay(
+export async function replaySlices(
   env: AggregateEnv,
   { number, tenant, date }: Day,
   place: Place,
-  among?: ReadonlySet<string>,
+  { among, marks }: ReplayOptions,
 ): Promise<Replayed> {
   const database = warmsOf(env)[number]!;
   const files = await rawFiles(database, tenant, date);
   const fromMs = Date.parse(date);
   const day = await RawDay.open(env.COLD, files, fromMs, fromMs + DAY_MS);
   const rowsOf = await day.survey(place, among);
-  const replayed: Replayed = { place, rollups: 0, readings: 0 };
+  const replayed = { place, rollups: 0, readings: 0 };
+  const zones = new Set<string>();
   for (const untilMs = wallMs() + STEP_MS; ; ) {
-    const planned = day.plan(rowsOf, replayed.place!, SLICE);
-    if (planned === undefined) return { ...replayed, place: null };
+    const planned = day.plan(rowsOf, replayed.place, SLICE);
+    if (planned === undefined) return { ...replayed, place: null, zones: [...zones] };
     const lives = await livesOf(database, tenant, planned.devices);
     const { rows, slice } = await readWholeBlocks(day, planned, SLICE.rows);
     for (const device of lives.dying) rows.forget(device);
-    replayed.rollups += await replaceRollups(env, database, { tenant, date, files, slice, rows, lives });
+    const fresh = await replaceRollups(env, database, { tenant, date, files, slice, rows, lives, marks });
+    for (const row of fresh) zones.add(row[5]);
+    replayed.rollups += fresh.length;
     replayed.readings += rows.count;
     replayed.place = placeAfter(slice, day.toMs);
-    if (wallMs() >= untilMs) return replayed;
+    if (wallMs() >= untilMs) return { ...replayed, zones: [...zones] };
   }
 }
 
@@ -107,6 +119,7 @@ interface Replacement {
   slice: Slice;
   rows: NewestRows;
   lives: Lives;
+  marks: boolean;
 }
 
 type RollupRow = [
@@ -122,18 +135,17 @@ type RollupRow = [
 async function replaceRollups(
   env: AggregateEnv,
   database: D1Database,
-  { tenant, date, files, slice, rows, lives }: Replacement,
-): Promise<number> {
+  { tenant, date, files, slice, rows, lives, marks }: Replacement,
+): Promise<RollupRow[]> {
   const devices = [...slice.devices].filter((device) => !lives.dying.includes(device));
   const names = JSON.stringify(devices);
   const { results: old } = await database
     .prepare(SELECT_OLD)
     .bind(tenant, names, slice.fromMs, slice.toMs)
     .all<{ device: string; startMs: number; endMs: number; zone: string }>();
-  const zones = await zonesOf(env.CONTROL, tenant, names);
-  const zoneOf = new Map(old.map(({ device, startMs, zone }) => [`${device}/${startMs}`, zone]));
-  const marks = new Map<string, [zone: string, hourMs: number]>();
-  const mark = (zone: string, hourMs: number) => marks.set(`${zone}/${hourMs}`, [zone, hourMs]);
+  const zoneOf = await zonesOfBlocks(env, database, { tenant, date, devices, old });
+  const hours = new Map<string, [zone: string, hourMs: number]>();
+  const mark = (zone: string, hourMs: number) => hours.set(`${zone}/${hourMs}`, [zone, hourMs]);
   for (const { startMs, endMs, zone } of old) {
     for (let hour = alignDown(startMs, HOUR_MS); hour < endMs; hour += HOUR_MS) mark(zone, hour);
   }
@@ -141,9 +153,10 @@ async function replaceRollups(
   for (const device of devices) {
     for (const { revision, block } of rows.blocksOf(device)) {
       const { startMs, endMs } = block;
-      const zone = zoneOf.get(`${device}/${startMs}`) ?? zones.get(device) ?? DEFAULT_ZONE;
       const rollup = rollupOf(block);
-      for (const hours of rollup.values()) for (const hour of hours) mark(zone, hour.startMs);
+      const touched = [...rollup.values()].flatMap((own) => own.map((hour) => hour.startMs));
+      const zone = zoneOf(device, startMs, touched);
+      for (const hour of touched) mark(zone, hour);
       fresh.push([device, startMs, endMs, revision, packSummaries(rollup), zone]);
     }
   }
@@ -152,14 +165,14 @@ async function replaceRollups(
       .prepare(query)
       .bind(tenant, names, date, JSON.stringify(files.map(({ key }) => key)), lives.sum, ...values);
   const results = await database.batch<{ is_same: number }>([
-    ...textsOf([...marks.values()]).map((text) => guarded(MARK_HOURS, text)),
+    ...textsOf(marks ? [...hours.values()] : []).map((text) => guarded(MARK_HOURS, text)),
     guarded(DELETE_OLD, slice.fromMs, slice.toMs),
     ...textsOf(fresh).map((text) => guarded(INSERT_NEW, text)),
     guarded(`SELECT ${IS_SAME} AS is_same`),
   ]);
   if (results.at(-1)!.results[0]!.is_same !== 1)
     throw new Error(`blocks of ${date} were stored, or a device deleted, while they were replayed`);
-  return fresh.length;
+  return fresh;
 }
 
 /** No file has come that may hold a block of these devices, and none of them was deleted. */
@@ -188,18 +201,6 @@ const INSERT_NEW = `
   FROM json_each(?6) AS line WHERE ${IS_SAME}
   ON CONFLICT (tenant, device, start_ms) DO UPDATE
   SET end_ms = excluded.end_ms, revision = excluded.revision, summaries = excluded.summaries`;
-
-/** Where the registry has the devices. */
-async function zonesOf(control: D1Database, tenant: string, names: string): Promise<Map<string, string>> {
-  const { results } = await control
-    .prepare(
-      `SELECT device.device, device.zone FROM json_each(?2) AS name
-       CROSS JOIN device ON device.tenant = ?1 AND device.device = name.value`,
-    )
-    .bind(tenant, names)
-    .all<{ device: string; zone: string }>();
-  return new Map(results.map(({ device, zone }) => [device, zone]));
-}
 
 /** Rows as JSON texts, each small enough to bind. */
 function textsOf(rows: readonly unknown[]): string[] {

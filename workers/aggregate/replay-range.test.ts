@@ -5,6 +5,7 @@ import type { BlockMessage } from "../../schemas/message.ts";
 import { createDeletion, createJob, readJob, resumeJob, stopJob } from "../jobs.ts";
 import { changeSettings } from "../tenant.ts";
 import { HOUR_MS, KeptQueue, packed } from "../test-support.ts";
+import { exportHours } from "./export-hours.ts";
 import {
   bucketOf,
   deliver,
@@ -17,7 +18,11 @@ import {
   warmTablesOf,
 } from "./jobs-test-support.ts";
 import { type ArchivedFile, FILE_COLUMNS, mergeFiles } from "./merge-files.ts";
+import { replayDay } from "./replay-day.ts";
+import { retain } from "./retain.ts";
 import { runJobs } from "./run-jobs.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const DAY = Date.UTC(2026, 10, 20);
 const MINUTE_MS = 60_000;
@@ -271,6 +276,48 @@ it("[S18] days whose files the archive may have begun to delete are left alone",
   const job = await finished("kept", (await replayOf("kept")).id);
   expect(job).toMatchObject({ status: "done", progress: { done: 0, total: 0 } });
   expect(await warmTablesOf("kept")).toEqual(before);
+});
+
+/** Days later, when D1 has given up the rollups of both days, and the hours of zones are still there. */
+async function expire(tenant: string): Promise<void> {
+  vi.useFakeTimers({ toFake: ["Date"], now: DAY + 10 * 24 * HOUR_MS });
+  await changeSettings(env.TENANT, tenant, { latenessHorizonMs: HOUR_MS, retention: RETENTION });
+  await exportHours(turn());
+  await retain(turn());
+  expect((await warmTablesOf(tenant)).rollups).toEqual([]);
+}
+const RETENTION = { rawDays: 1, hourlyDays: 1, archiveDays: null };
+
+it("[S18] [S16] days that D1 has given up come back whole, their hours in the zones of then, and leave again", async () => {
+  await fill("expired");
+  const before = await warmTablesOf("expired");
+  await expire("expired");
+  expect((await warmTablesOf("expired")).hours).toEqual(before.hours);
+  await env.CONTROL.prepare("UPDATE device SET zone = 'moved' WHERE tenant = 'expired'").run();
+  await run(
+    "UPDATE zone_hour SET readings = 1, metrics = '{}' WHERE tenant = ? AND zone <> 'south'",
+    "expired",
+  );
+  await finished("expired", (await replayOf("expired")).id);
+  expect(await warmTablesOf("expired")).toEqual(before);
+  await exportHours(turn());
+  await retain(turn());
+  expect(await warmTablesOf("expired")).toEqual({ ...before, rollups: [] });
+});
+
+it("[S18] [S16] a day of which retention took something again before it was whole is begun anew", async () => {
+  await fill("retaken");
+  const before = await warmTablesOf("retaken");
+  await expire("retaken");
+  const day = { number: 0, tenant: "retaken", date: "2026-11-20" };
+  const { next: begun } = await replayDay(hastyEnv, day, null);
+  await run("UPDATE retained SET rollups_deleted = rollups_deleted + 1 WHERE tenant = ?", "retaken");
+  const { next: again } = await replayDay(hastyEnv, day, begun);
+  expect(again).toEqual({ ...begun, deleted: begun!.deleted + 1 });
+  expect((await warmTablesOf("retaken")).dirty).toEqual([]);
+  expect((await replayDay(hastyEnv, day, again)).next).toBeNull();
+  await tick();
+  expect((await warmTablesOf("retaken")).hours).toEqual(before.hours);
 });
 
 it("[S18] from the devices' blocks come the same rollups and hours", async () => {

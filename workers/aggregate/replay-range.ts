@@ -1,12 +1,11 @@
 // A replay → day after day of each warm database rebuilt, and then a job that says so.
 import { dateOf } from "../../core/archive/key.ts";
-import type { Place } from "../../core/job/slices.ts";
 import type { ReplaySpec } from "../../schemas/job.ts";
 import { wallMs } from "../clock.ts";
 import { readSettings } from "../tenant.ts";
 import { warmsOf } from "../warm.ts";
-import { replayDay } from "./replay-archive.ts";
 import { type DevicesCursor, replayDevices } from "./replay-blocks.ts";
+import { type DayCursor, isAhead, replayDay, rollupsDeleted } from "./replay-day.ts";
 import type { RunningJob, Step } from "./run-jobs.ts";
 
 const DAY_MS = 86_400_000;
@@ -14,7 +13,7 @@ const HOUR_MS = 3_600_000;
 
 /** PERSISTED as the job's cursor. */
 type Cursor =
-  | { at: "days"; number: number; date: string; place: Place | null }
+  | { at: "days"; number: number; date: string; day: DayCursor | "done" | null; deletedBefore: number }
   | { at: "devices"; devices: DevicesCursor }
   | { at: "hours"; number: number };
 
@@ -60,7 +59,8 @@ async function begin(job: Replay): Promise<Step> {
   for (const database of warmsOf(env)) {
     total += (await database.prepare(COUNT_DAYS).bind(tenant, first, last).first<number>("count"))!;
   }
-  const cursor: Cursor = { at: "days", number: 0, date: "", place: null };
+  const deletedBefore = await rollupsDeleted(env, tenant);
+  const cursor: Cursor = { at: "days", number: 0, date: "", day: "done", deletedBefore };
   return { phase: "days", total, cursor, outcome: "more" };
 }
 
@@ -73,41 +73,25 @@ async function replayNext(job: Replay, cursor: Extract<Cursor, { at: "days" }>):
   const { number } = cursor;
   const database = warmsOf(env)[number];
   if (database === undefined) return { phase: "hours", cursor: { at: "hours", number: 0 }, outcome: "more" };
-  if (cursor.place === null) {
+  if (cursor.day === "done") {
+    if (await isAhead(env, tenant, progress.counts.restored ?? 0, cursor.deletedBefore))
+      return { outcome: "wait" };
     const { first, last } = await daysOf(job);
     const date = await database
       .prepare(`SELECT min(date) AS date ${RAW_DAYS} AND date > ?4`)
       .bind(tenant, first, last, cursor.date)
       .first<string | null>("date");
     if (date === null) return { cursor: { ...cursor, number: number + 1, date: "" }, outcome: "more" };
-    await database
-      .prepare(MARK_ZONE_HOURS)
-      .bind(tenant, Date.parse(date), Date.parse(date) + DAY_MS)
-      .run();
-    return { cursor: { ...cursor, date, place: { device: "", fromMs: 0 } }, outcome: "more" };
+    return { cursor: { ...cursor, date, day: null }, outcome: "more" };
   }
-  const { date } = cursor;
-  const { place, rollups, readings } = await replayDay(env, { number, tenant, date }, cursor.place);
+  const { next, ...counts } = await replayDay(env, { number, tenant, date: cursor.date }, cursor.day);
   return {
-    done: progress.done + (place === null ? 1 : 0),
-    counts: { rollups, readings },
-    cursor: { ...cursor, place },
+    done: progress.done + (next === null ? 1 : 0),
+    counts,
+    cursor: { ...cursor, day: next ?? "done" },
     outcome: "more",
   };
 }
-
-/** Hours that have no rollup any more are computed anew too. */
-const MARK_ZONE_HOURS = `
-  INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by)
-  WITH RECURSIVE known (zone) AS (
-    SELECT min(zone) FROM zone_hour WHERE tenant = ?1
-    UNION ALL
-    SELECT (SELECT min(zone) FROM zone_hour WHERE tenant = ?1 AND zone > known.zone)
-    FROM known WHERE known.zone IS NOT NULL
-  ) SELECT ?1, known.zone, zone_hour.hour_ms, 0 FROM known
-  CROSS JOIN zone_hour ON zone_hour.tenant = ?1 AND zone_hour.zone = known.zone
-    AND zone_hour.hour_ms >= ?2 AND zone_hour.hour_ms < ?3
-  WHERE true ON CONFLICT (tenant, zone, hour_ms) DO UPDATE SET taken_by = 0 WHERE taken_by <> 0`;
 
 /** Blocks that trickle in keep the newest hours dirty for so long, replay or not. */
 const TRICKLE_MS = 3 * HOUR_MS;

@@ -1,10 +1,12 @@
 import { env } from "cloudflare:test";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { rawColumns } from "../../core/archive/raw-rows.ts";
 import type { Block } from "../../core/block/block.ts";
 import { HOUR_MS } from "../test-support.ts";
 import { placeAfter, RawDay, readWholeBlocks } from "./replay-slice.ts";
 import { encodeParquet } from "./write-archive.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const DAY = Date.UTC(2026, 10, 20);
 const DAY_MS = 24 * HOUR_MS;

@@ -4,6 +4,8 @@ import { createJob, readJob, resumeJob, stopJob } from "../jobs.ts";
 import type { AggregateEnv } from "./env.ts";
 import { type RunningJob, runJobsBy, type Step, type Steps } from "./run-jobs.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 const aggregateEnv = { ...(env as unknown as AggregateEnv), CHORES: "always" };
 const MINUTE_MS = 60_000;
 
