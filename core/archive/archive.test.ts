@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fromInt64, toInt64 } from "./int64.ts";
 import { archiveKey, dateOf, datesOf } from "./key.ts";
 import { type ArchivedBlock, compare, rawColumns } from "./raw-rows.ts";
 
@@ -97,6 +98,22 @@ describe("the columns of a raw file", () => {
 
   it("[S5] no blocks make empty columns", () => {
     expect(rowsOf(rawColumns([]))).toEqual([]);
+  });
+});
+
+describe("instants as 64-bit integers", () => {
+  it("[S5] are the same numbers again, of either sign, to 2^53", () => {
+    const whole = fc.oneof(
+      fc.maxSafeInteger(),
+      fc.integer(),
+      fc.constantFrom(-1, 0, 2 ** 32 - 1, 2 ** 32, -(2 ** 32)),
+    );
+    fc.assert(
+      fc.property(fc.array(whole), (numbers) => {
+        expect(toInt64(numbers)).toEqual(BigInt64Array.from(numbers, BigInt));
+        expect(fromInt64(toInt64(numbers))).toEqual(Float64Array.from(numbers));
+      }),
+    );
   });
 });
 

@@ -6,16 +6,19 @@ import { compare } from "./raw-rows.ts";
 export type RowSource = AsyncIterator<Rows, unknown, undefined>;
 
 /**
- * Merges files of one layout into row groups. In memory are what each source gave last and one group. `groupRows` is
- * asked for each group how long it should be, at most what the layout allows.
+ * Merges files of one layout into row groups; each is good until the next is asked for. In memory are what each source
+ * gave last and one group. `groupRows` is asked for each group how long it should be, at most what the layout allows.
  */
 export async function* mergeRows(
   layout: Layout,
   sources: readonly RowSource[],
   groupRows: () => number,
 ): AsyncGenerator<Rows> {
-  const opened = await Promise.all(sources.map((source) => Head.open(layout, source)));
-  let heads = opened.filter((head) => head !== undefined);
+  let heads: Head[] = [];
+  for (const source of sources) {
+    const head = await Head.open(layout, source);
+    if (head !== undefined) heads.push(head);
+  }
   const group = new GroupBuilder(layout);
   while (heads.length > 0) {
     const least = heads.reduce((a, b) => (compareHeads(b, a) < 0 ? b : a));
@@ -146,7 +149,7 @@ class GroupBuilder {
     let start = 0;
     while (this.#length - start > (isEnd ? 0 : groupRows())) {
       const end = rowGroupEnd(this.#columns, start, this.#length, groupRows());
-      yield slice(this.#columns, start, end);
+      yield part(this.#columns, start, end);
       start = end;
     }
     for (const column of Object.values(this.#columns)) column.copyWithin(0, start, this.#length);
@@ -173,5 +176,11 @@ class GroupBuilder {
   }
 }
 
-const slice = (rows: Rows, start: number, end: number): Rows =>
-  Object.fromEntries(Object.entries(rows).map(([name, column]) => [name, column.slice(start, end)])) as Rows;
+/** A range of rows: of numbers the same memory, which is written over when the next is asked for. */
+const part = (rows: Rows, start: number, end: number): Rows =>
+  Object.fromEntries(
+    Object.entries(rows).map(([name, column]) => [
+      name,
+      column instanceof Float64Array ? column.subarray(start, end) : column.slice(start, end),
+    ]),
+  ) as Rows;

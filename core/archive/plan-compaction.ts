@@ -15,8 +15,11 @@ export const FULL_BYTES = MERGED_BYTES_MAX / 2;
 /** Files merged at once while more are to be expected: each row is then written again some log₈ times. */
 const FILES_MIN = 8;
 const FILES_MAX = 64;
-/** Row groups decoded at once, one of each file; the rest of a Worker's 128 MB is for the group in the making, its codec, and the parts. */
-const DECODED_BYTES_MAX = 40 * 1024 * 1024;
+/**
+ * Row groups decoded at once, one of each file. With them a merge takes 80 MB of a Worker's 128: the group in the making,
+ * its columns on their way through the codec, the part, and what is garbage meanwhile.
+ */
+const DECODED_BYTES_MAX = 24 * 1024 * 1024;
 /**
  * No file is merged that has more rows than twice all the others together: a merge multiplies its largest file by 1.5 at
  * least, so that a row is written again at most log₁.₅ times, and what is left has fewer than log₃ files.

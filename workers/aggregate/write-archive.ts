@@ -1,7 +1,8 @@
 // Rows → a Parquet file in R2, whole or row group by row group.
 import { gzipSync } from "node:zlib";
-import type { RowGroup } from "hyparquet";
+import type { RowGroup, SchemaElement } from "hyparquet";
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
+import { toInt64 } from "../../core/archive/int64.ts";
 import { type Layout, RAW, type Rows, rowGroupEnd } from "../../core/archive/layout.ts";
 import type { RawColumns } from "../../core/archive/raw-rows.ts";
 import { within } from "../within.ts";
@@ -40,20 +41,15 @@ export function encodeParquet(columns: RawColumns, groupRows = GROUP_ROWS): Uint
  */
 class ArchiveParquet {
   readonly #layout: Layout;
+  readonly #schema: SchemaElement[];
   readonly #writer: ParquetWriter;
 
   constructor(layout: Layout, bytes: ByteWriter) {
     this.#layout = layout;
+    this.#schema = schemaOf(layout, "TIMESTAMP");
     this.#writer = new ParquetWriter({
       writer: bytes,
-      schema: schemaFromColumnData({
-        columnData: layout.columns.map(({ name, type, isNullable }) => ({
-          name,
-          data: [],
-          type,
-          nullable: isNullable ?? false,
-        })),
-      }),
+      schema: schemaOf(layout, "INT64"),
       codec: "GZIP",
       compressors: { GZIP: (input) => new Uint8Array(gzipSync(input)) },
       statisticsTruncateLength: Number.POSITIVE_INFINITY,
@@ -62,15 +58,20 @@ class ArchiveParquet {
     });
   }
 
+  /** Adds a row group: these rows, or a range of them. */
   writeGroup(rows: Rows, start: number, end: number): void {
+    const isWhole = start === 0 && end === rows.device.length;
     this.#writer.write({
-      columnData: this.#layout.columns.map(({ name, encoding, isSought }) => ({
-        name,
-        data: rows[name]!.slice(start, end),
-        encoding,
-        statistics: isSought ?? false,
-        offsetIndex: false,
-      })),
+      columnData: this.#layout.columns.map(({ name, type, encoding, isSought }) => {
+        const column = isWhole ? rows[name]! : rows[name]!.slice(start, end);
+        return {
+          name,
+          data: type === "TIMESTAMP" ? toInt64(column as number[]) : column,
+          encoding,
+          statistics: isSought ?? false,
+          offsetIndex: false,
+        };
+      }),
       rowGroupSize: end - start,
       dictionarySize: DICTIONARY_BYTES,
     });
@@ -95,9 +96,21 @@ class ArchiveParquet {
   }
 
   finish(): void {
+    this.#writer.schema = this.#schema;
     this.#writer.finish();
   }
 }
+
+/** Row groups are written as if instants were plain integers: hyparquet-writer would make an object of each, twice. */
+const schemaOf = (layout: Layout, instants: "INT64" | "TIMESTAMP"): SchemaElement[] =>
+  schemaFromColumnData({
+    columnData: layout.columns.map(({ name, type, isNullable }) => ({
+      name,
+      data: [],
+      type: type === "TIMESTAMP" ? instants : type,
+      nullable: isNullable ?? false,
+    })),
+  });
 
 /** Where the bytes of a row group lie in its file. */
 export function bytesOfGroup({ columns }: RowGroup): [start: number, end: number] {
