@@ -23,18 +23,14 @@ import type {
 import type { LatestAnswer } from "../../schemas/query.ts";
 import { defaultSettings } from "../../schemas/tenant.ts";
 import { nowMs, said, wallMs } from "../clock.ts";
-import { readSettings } from "../tenant.ts";
 import { switchProtocols } from "../upgrade.ts";
 import { DeviceAnnouncer, isNews } from "./device-announce.ts";
 import { DeviceLive } from "./device-live.ts";
+import { DeviceSettings } from "./device-settings.ts";
 import { DeviceSockets } from "./device-sockets.ts";
 import { DeviceStore } from "./device-store.ts";
 import { type AggregateEnv, timingOf } from "./env.ts";
 import { sendBlocks } from "./send-blocks.ts";
-
-/** How old the copy of the tenant's settings may get before a commit asks for them again. */
-const SETTINGS_AGE_MS_MAX = 3_600_000;
-const SETTINGS_RETRY_MS = 60_000;
 
 /** What a commit does beside taking reports in. */
 interface Upkeep {
@@ -55,14 +51,13 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   readonly #sockets: DeviceSockets;
   readonly #live: DeviceLive;
   readonly #announcer: DeviceAnnouncer;
+  readonly #settings: DeviceSettings;
   readonly #timing: ReturnType<typeof timingOf>;
   #state: DeviceState | undefined;
   #waiting: Waiting[] = [];
   #committing = false;
   /** The last sending of blocks to the queue; never fails. */
   #sending: Promise<void> = Promise.resolve();
-  /** The question for the tenant's settings, while it is under way: first reports that come together ask once. */
-  #asking: Promise<void> | undefined;
 
   constructor(ctx: DurableObjectState, env: AggregateEnv) {
     super(ctx, env);
@@ -73,6 +68,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       isCurrent: (state) => this.#state === state,
       isConnected: () => this.#sockets.count() > 0,
     });
+    this.#settings = new DeviceSettings(env.TENANT);
     this.#timing = timingOf(env);
   }
 
@@ -185,7 +181,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   override async webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {
     if (ws.readyState !== WebSocket.OPEN) return; // closed by us: what still comes is never acknowledged
     const socket = this.#sockets.of(ws);
-    const state = this.#settingsAreDue(this.#load()) ? await this.#prepare() : this.#load();
+    const state = this.#settings.areDue(this.#load()) ? await this.#prepare() : this.#load();
     const frame = decodeFrame(
       message,
       (clockMs) => said(this.env, clockMs) ?? wallMs() + socket.clockOffsetMs,
@@ -346,29 +342,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   /** The state, for an object that is about to take reports: a new one asks its tenant's settings first, any asks hourly. */
   async #prepare(refresh = false): Promise<DeviceState> {
     let ask = refresh;
-    while (ask || this.#settingsAreDue(this.#load())) {
+    while (ask || this.#settings.areDue(this.#load())) {
       ask = false;
-      this.#asking ??= this.#refreshSettings(this.#load());
-      await this.#asking; // meanwhile the device may have been deleted, and its new life knows none
+      await this.#settings.refresh(this.#load()); // deleted meanwhile, its new life has none yet
     }
     return this.#load();
-  }
-
-  #settingsAreDue(state: DeviceState): boolean {
-    return wallMs() - state.settingsAt > SETTINGS_AGE_MS_MAX;
-  }
-
-  /** The settings ride with the next commit. Not read: the known ones stay, and it asks again in a minute. */
-  async #refreshSettings(state: DeviceState): Promise<void> {
-    try {
-      state.settings = await readSettings(this.env.TENANT, state.tenant);
-      state.settingsAt = wallMs();
-    } catch (error) {
-      state.settingsAt = wallMs() - SETTINGS_AGE_MS_MAX + SETTINGS_RETRY_MS;
-      console.warn("tenant settings not read", { tenant: state.tenant, error: String(error) });
-    } finally {
-      this.#asking = undefined;
-    }
   }
 
   /** The state of a device that has one; undefined for an object somebody merely asked for. */
