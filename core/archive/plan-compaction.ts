@@ -25,7 +25,7 @@ const DECODED_BYTES_MAX = 24 * 1024 * 1024;
  * least, so that a row is written again at most log₁.₅ times, and what is left has fewer than log₃ files.
  */
 const LARGEST_RATIO = 2;
-/** While more are to be expected, a merge multiplies its largest file by 5. */
+/** As long as there may be better company to come, a merge multiplies its largest file by 5. */
 const LARGEST_RATIO_UNSETTLED = 1 / 4;
 /** Files within this ratio of rows are alike, and the earlier is merged first: a merged file covers a short time. */
 const TIER_RATIO = 4;
@@ -49,9 +49,11 @@ export function planCompaction<F extends CompactableFile>(
     if (isTooMuch || chosen.length === FILES_MAX) break;
     chosen.push(file);
   }
-  const isNow = isSettled || chosen.length < candidates.length;
-  const balanced = withoutTooLarge(chosen, isNow ? LARGEST_RATIO : LARGEST_RATIO_UNSETTLED);
-  return balanced.length >= (isNow ? 2 : FILES_MIN) ? balanced : [];
+  const alike = withoutTooLarge(chosen, LARGEST_RATIO_UNSETTLED);
+  if (alike.length >= FILES_MIN) return alike;
+  const isDue = isSettled || chosen.length < candidates.length;
+  const any = isDue ? withoutTooLarge(chosen, LARGEST_RATIO) : [];
+  return any.length >= 2 ? any : [];
 }
 
 const tierOf = ({ rows }: CompactableFile) => Math.floor(Math.log(Math.max(1, rows)) / Math.log(TIER_RATIO));
