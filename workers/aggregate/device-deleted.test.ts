@@ -15,6 +15,7 @@ import {
   TestSocket,
   upgrade,
 } from "../test-support.ts";
+import type { DeviceObject } from "./device-object.ts";
 import { ZoneObject } from "./zone-object.ts";
 import { isUpdate, join, watch } from "./zone-test-support.ts";
 
@@ -111,6 +112,35 @@ it("[D24] its sockets are closed as 4003, and what they held unacknowledged is i
   expect(socket.frames).toEqual([]);
   expect(await held(device, "a")).toEqual([[T0 + 2, 1]]);
   next.close();
+});
+
+it("[D24] what a closed socket still brings is in no life", async () => {
+  const device = env.DEVICE.getByName("deleted/closed-socket");
+  await device.fetch(upgrade("/v1/connect"));
+  await runInDurableObject<DeviceObject, void>(device, async (object, state) => {
+    const [ws] = state.getWebSockets();
+    await object.forget(0);
+    await object.webSocketMessage(ws!, JSON.stringify({ type: "report", seq: 1, metrics: { a: 1 } }));
+    await object.webSocketClose(ws!);
+  });
+  expect(await device.latest()).toBeNull();
+  expect(await kept(device)).toEqual(nothingBut("deleted", "closed-socket", 1));
+});
+
+it("[D24] word of a connection still on its way to the zone comes before it leaves", async () => {
+  const device = await join("deleted-slow", "pump");
+  const presence = ZoneObject.prototype.presence;
+  vi.spyOn(ZoneObject.prototype, "presence").mockImplementationOnce(async function (
+    this: ZoneObject,
+    ...said
+  ) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return await presence.apply(this, said);
+  });
+  await device.fetch(upgrade("/v1/connect"));
+  await device.forget(0);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await membersOf("deleted-slow")).toEqual([]);
 });
 
 it("[D24] [L7] it leaves its zone, whose watchers are told, and no update follows", async () => {
