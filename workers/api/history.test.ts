@@ -15,7 +15,9 @@ import {
   problem,
   T0,
 } from "../test-support.ts";
-import { answerOf, ask } from "./api-test-support.ts";
+import { answerOf, apiEnv, ask } from "./api-test-support.ts";
+import type { ApiEnv } from "./env.ts";
+import { readHistory } from "./history.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -128,6 +130,31 @@ it("[W9] [Q1] the hours of a longer block are windows of their own, also where t
   expect(await hours(startMs + 2 * HOUR_MS, startMs + 4 * HOUR_MS)).toEqual(all.slice(2, 4));
   expect(await hours(startMs + 5 * HOUR_MS, endMs)).toEqual(all.slice(5));
   expect(await hours(endMs, endMs + HOUR_MS)).toEqual([[endMs, 1, 72, 72]]);
+});
+
+it("[Q2] a range the device holds is one call to it", async () => {
+  const device = await threeHours("one-call");
+  let calls = 0;
+  const counted = {
+    readings(...asked: Parameters<DeviceStub["readings"]>) {
+      calls++;
+      return device.readings(...asked);
+    },
+  };
+  const bindings = { ...apiEnv, DEVICE: { getByName: () => counted } } as unknown as ApiEnv;
+  for (const resolution of ["raw", "1m"] as const) {
+    const query = {
+      metric: "a",
+      from: T0,
+      to: T0 + 2 * HOUR_MS,
+      resolution,
+      source: "auto",
+      thin: "lttb",
+    } as const;
+    const answer = await readHistory(bindings, "one-call", "d1", query, T0);
+    expect(answer).toMatchObject({ source: "hot", points: { length: 120 } });
+  }
+  expect(calls).toBe(2);
 });
 
 it("[Q2] what the device never held comes from the archive", async () => {

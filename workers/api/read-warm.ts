@@ -9,7 +9,7 @@ import { fromStorage } from "./storage.ts";
 /**
  * One part for each clock hour that begins in `[startMs, endMs)` and each block that does, with readings of the metric in
  * it, blocks ascending. A block that begins before `startMs` may reach into it: the rows asked for begin one bucket
- * earlier. `warmFromMs`: from here on D1 had rollups when it was asked.
+ * earlier. `fromMs`: from here on D1 has all.
  */
 export async function readWarm(
   database: D1Database,
@@ -20,7 +20,7 @@ export async function readWarm(
     startMs,
     endMs,
   }: { tenant: string; device: string; metric: string; startMs: number; endMs: number },
-): Promise<{ hours: HourSummary[]; warmFromMs: number }> {
+): Promise<{ hours: HourSummary[]; fromMs: number }> {
   const db = drizzle(database);
   const rollups = db
     .select({ summary: summaryOf(metric) })
@@ -39,7 +39,7 @@ export async function readWarm(
   const hours = rows
     .flatMap(({ summary }) => (summary === null ? [] : unpackSummary(summary)))
     .filter((hour) => hour.startMs >= startMs && hour.startMs < endMs);
-  return { hours, warmFromMs: reach[0]?.hourlyFromMs ?? 0 };
+  return { hours, fromMs: reach[0]?.hourlyFromMs ?? 0 };
 }
 
 /** From here on the database has the tenant's rollups; 0: it has all there ever were. */

@@ -6,9 +6,13 @@ import { within } from "../within.ts";
 const STORAGE_ANSWERS_MS = 5_000;
 
 /** @throws Problem `unavailable` when the call fails or goes unanswered; only for what is safe to do twice. */
-export async function fromStorage<T>(who: "D1" | "R2", call: Promise<T>): Promise<T> {
+export async function fromStorage<T>(
+  who: "D1" | "R2",
+  call: Promise<T>,
+  limitMs = STORAGE_ANSWERS_MS,
+): Promise<T> {
   try {
-    return await within(STORAGE_ANSWERS_MS, who, call);
+    return await within(limitMs, who, call);
   } catch (error) {
     if (error instanceof Problem) throw error;
     // drizzle says which statement failed, and only its cause why.
