@@ -37,7 +37,14 @@ interface Stored {
 
 export async function compare(client: TenantClient, ledger: Ledger): Promise<Difference> {
   const found = new Differences();
-  await Promise.all(ledger.devices.map((device) => compareDevice(client, ledger, device, found)));
+  await Promise.all(
+    ledger.devices.map((device) =>
+      // What cannot be read is not there.
+      compareDevice(client, ledger, device, found).catch((error) =>
+        found.note("lost", 1, `${device} cannot be read: ${error}`),
+      ),
+    ),
+  );
   await compareStored(client, found);
   return found;
 }

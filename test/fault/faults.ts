@@ -54,14 +54,20 @@ export interface FaultOrder {
   rates: FaultRates;
 }
 
-/** How often a fault strikes at most: of these the queue would else lose all there is, or every commit fail. */
-const RATE_MAX: FaultRates = {
-  "object dies before the commit": 0.1,
-  "object dies in the commit": 0.1,
-  "object dies after the commit": 0.1,
-  "D1 silent": 0.1,
-  "R2 silent": 0.1,
-};
+/** Rates that a round chooses from. Most faults: */
+const RATES = [0, 0, 0.05, 0.15, 0.4];
+/** Each frame of a socket is a chance for its object to die, and then a dozen of them are sent again. */
+const RATES_PER_FRAME = [0, 0, 0.01, 0.04];
+/** Only a batch is a chance, and a round has few. */
+const RATES_PER_BATCH = [0, 0, 0.2, 0.5];
+/** Each costs a second. */
+const RATES_OF_SILENCE = [0, 0, 0.03, 0.1];
+
+function ratesOf(fault: WorkerFault): readonly number[] {
+  if (/object dies/.test(fault)) return RATES_PER_FRAME;
+  if (/silent/.test(fault)) return RATES_OF_SILENCE;
+  return /batch|consumer|R2/.test(fault) ? RATES_PER_BATCH : RATES;
+}
 
 /**
  * The rates of a round. Some faults are left out of it and some are frequent: a round of all faults at once breaks each
@@ -70,8 +76,8 @@ const RATE_MAX: FaultRates = {
 export function drawRates(random: Random): FaultRates {
   const rates: FaultRates = {};
   for (const fault of WORKER_FAULTS) {
-    const rate = random.pick([0, 0, 0.05, 0.15, 0.4]);
-    if (rate > 0) rates[fault] = Math.min(rate, RATE_MAX[fault] ?? 1);
+    const rate = random.pick(ratesOf(fault));
+    if (rate > 0) rates[fault] = rate;
   }
   return rates;
 }

@@ -68,7 +68,12 @@ class PlayedRound {
       faults: this.#faults,
       lost: Math.max(found.lost, later.lost),
       doubled: Math.max(found.doubled, later.doubled),
-      examples: [...found.examples, ...later.examples.map((example) => `after late messages ${example}`)],
+      examples: [
+        ...found.examples,
+        ...later.examples
+          .filter((example) => !found.examples.includes(example))
+          .map((example) => `after late messages ${example}`),
+      ],
     };
   }
 

@@ -72,16 +72,13 @@ class Requests {
     }
     for (; ; await sleep(RETRY_MS)) {
       signal.throwIfAborted();
-      const answer = await fetch(`${url}/v1/telemetry`, {
-        method: "POST",
-        headers,
-        body,
-        signal: AbortSignal.timeout(REQUEST_MS_MAX),
-      }).catch(() => ledger.doubt(reports));
+      const request = { method: "POST", headers, body, signal: AbortSignal.timeout(REQUEST_MS_MAX) };
+      const answer = await fetch(`${url}/v1/telemetry`, request)
+        .then(async (response) => ({ status: response.status, text: await response.text() }))
+        .catch(() => ledger.doubt(reports));
       if (answer === undefined) continue;
-      const text = await answer.text().catch(() => "");
-      if (answer.status === 200) return checkTaken(JSON.parse(text) as TelemetryAnswer, reports);
-      if (answer.status < 500) throw new Error(`${answer.status} ${text}`);
+      if (answer.status === 200) return checkTaken(JSON.parse(answer.text) as TelemetryAnswer, reports);
+      if (answer.status < 500) throw new Error(`${answer.status} ${answer.text}`);
     }
   }
 }
@@ -95,6 +92,8 @@ class Frames {
   readonly #stream: Stream;
   readonly #world: World;
   readonly #sent: Report[] = [];
+  /** How many steps have had their pause and eviction, which may have cost the line. */
+  #begun = 0;
   #acknowledged = 0;
 
   constructor(stream: Stream, world: World) {
@@ -132,7 +131,10 @@ class Frames {
     for (let i = this.#acknowledged; i < steps.length && !wire.isClosed; i++) {
       const step = steps[i]!;
       const isNew = i === this.#sent.length;
-      if (isNew) await begin(step, this.#stream, this.#world);
+      if (i === this.#begun) {
+        this.#begun += 1;
+        await begin(step, this.#stream, this.#world);
+      }
       if (step.isCorrection && isNew) await this.#drain(wire, i);
       if (i - this.#acknowledged >= WINDOW) await this.#drain(wire, i);
       if (wire.isClosed) return;

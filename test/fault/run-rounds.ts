@@ -22,7 +22,8 @@ export interface RoundsOptions {
 /** `error`: the round could not be played to its end, which nothing that was injected excuses. */
 export type RoundOutcome = (RoundResult & { error?: undefined }) | { seed: number; error: string };
 
-const ENTRY = "test/fault/worker/faulty-worker.ts";
+/** The Worker that fails by order. */
+export const ENTRY = "test/fault/worker/faulty-worker.ts";
 
 export async function runRounds(options: RoundsOptions): Promise<RoundOutcome[]> {
   const { seed, rounds, servers, keep } = options;

@@ -13,7 +13,7 @@ export interface ServerAnswer {
 }
 
 /** Everything that waits for a time waits little, so that a round is seconds. */
-const VARS = { OUTBOX_RESEND_MS: "400", SEAL_SPREAD_MS: "0", STORAGE_TIMEOUT_MS: "1000" };
+const VARS = { OUTBOX_RESEND_MS: "400", SEAL_SPREAD_MS: "0" };
 
 const { values } = parseArgs({
   options: { port: { type: "string" }, state: { type: "string" }, worker: { type: "string" } },

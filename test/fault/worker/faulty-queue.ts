@@ -1,6 +1,7 @@
 // The queue's two ends on a bad day: what is sent may be refused, lost, doubled or late, and who reads it may die at it.
-import { type Around, aroundStores, suffer } from "./faulty-storage.ts";
-import { InjectedFault, someMs, strikes } from "./strikes.ts";
+import type { BlockMessage } from "../../../schemas/message.ts";
+import { type Around, aroundStores, sufferSilence } from "./faulty-storage.ts";
+import { coin, InjectedFault, someMs, strikes } from "./strikes.ts";
 
 const DELAY_MS_MAX = 1_200;
 
@@ -23,11 +24,16 @@ export async function release(queue: Queue): Promise<number> {
   return bodies.length;
 }
 
+/** Where each block begins that the queue took from an object, in the order it took them. */
+export const taken = new Map<string, number[]>();
+
 /** The sending end, for the object at `place`. */
 export function faultyQueue(queue: Queue, ctx: DurableObjectState, place: string): Queue {
   const sendBatch = async (messages: Iterable<MessageSendRequest>) => {
     let batch = [...messages];
     if (strikes("queue refuses", place)) throw new InjectedFault("the queue refuses");
+    const starts = batch.map(({ body }) => (body as BlockMessage).startMs);
+    taken.set(place, [...(taken.get(place) ?? []), ...starts]);
     if (strikes("queue forgets", place)) return;
     if (strikes("queue reorders", place)) batch = batch.toReversed();
     if (strikes("queue doubles", place)) await queue.sendBatch(batch);
@@ -69,7 +75,15 @@ export async function consumeFaultily<Env extends ConsumerEnv>(
     consumer.settle();
   };
   const together = [deliver(messages, false)];
-  if (strikes("two consumers at once", batch.queue)) together.push(deliver(messages.toReversed(), true));
+  // Another cut of the same messages: the same cut makes the same file, whose name alone keeps it from being there twice.
+  if (strikes("two consumers at once", batch.queue)) {
+    together.push(
+      deliver(
+        messages.toReversed().filter(() => coin(batch.queue)),
+        true,
+      ),
+    );
+  }
   await Promise.all(together);
   if (strikes("batch delivered twice", batch.queue)) await deliver(messages, true);
   consumedCount += messages.length;
@@ -115,7 +129,7 @@ class Consumer {
     const around: Around = async (call, make) => {
       this.#live();
       if (call.method === "put") this.#dieAt("consumer dies before R2");
-      const result = await suffer(call, make);
+      const result = await sufferSilence(call, make);
       this.#live();
       if (call.method === "put") this.#dieAt("consumer dies between R2 and D1");
       if (call.method === "batch") this.#dieAt("consumer dies between D1 and ack");

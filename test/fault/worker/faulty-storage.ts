@@ -13,16 +13,41 @@ export interface StoreCall {
 export type Around = <T>(call: StoreCall, make: () => Promise<T>) => Promise<T>;
 
 const SLOW_MS_MAX = 400;
-/** Longer than the time that a run of the harness gives a storage call: what it does then, it does after it was given up. */
+/** What a silent store was asked to do it does so much later: when who asked has given it up. */
 const SILENT_MS = 1_500;
+/** Whoever waits for a minute waits so long: a minute of silence is not to be a minute of the round. */
+const PATIENCE_MS = 1_000;
+const PATIENT_MS = 30_000;
 
+const setTimer = globalThis.setTimeout;
+globalThis.setTimeout = ((run: () => void, ms = 0) =>
+  setTimer(run, ms < PATIENT_MS ? ms : PATIENCE_MS)) as typeof setTimeout;
+
+/** What silent stores are still to do. */
+let stragglers: { dueAt: number; make(): Promise<unknown> }[] = [];
+
+/** Lets silent stores do what is due, or all of it; to be called by whatever comes to the Worker next. */
+export async function actLate(all = false): Promise<void> {
+  const isDue = ({ dueAt }: { dueAt: number }) => all || dueAt <= Date.now();
+  const due = stragglers.filter(isDue);
+  stragglers = stragglers.filter((straggler) => !isDue(straggler));
+  await Promise.allSettled(due.map(({ make }) => make()));
+}
+
+/** For who waits as long as it takes. */
 export const suffer: Around = async ({ store, place }, make) => {
   if (strikes(`${store} refuses`, place)) throw new InjectedFault(`${place} refuses`);
   if (strikes(`${store} slow`, place)) await scheduler.wait(someMs(SLOW_MS_MAX, place));
-  if (strikes(`${store} silent`, place)) await scheduler.wait(SILENT_MS);
   const result = await make();
   if (strikes(`${store} loses the answer`, place)) throw new InjectedFault(`${place} lost the answer`);
   return result;
+};
+
+/** For who gives a store up: it may also never answer. */
+export const sufferSilence: Around = async (call, make) => {
+  if (!strikes(`${call.store} silent`, call.place)) return await suffer(call, make);
+  stragglers.push({ dueAt: Date.now() + SILENT_MS, make });
+  return await new Promise<never>(() => undefined);
 };
 
 export function aroundDatabase(database: D1Database, name: string, around: Around): D1Database {

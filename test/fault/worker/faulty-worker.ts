@@ -4,8 +4,8 @@ import { decodeState } from "../../../core/device/state.ts";
 import single, { DeviceObject as SoundDevice, ZoneObject as SoundZone } from "../../../workers/single.ts";
 import { warmsOf } from "../../../workers/warm.ts";
 import type { FaultOrder } from "../faults.ts";
-import { consumed, consumeFaultily, faultyQueue, release } from "./faulty-queue.ts";
-import { aroundStores, suffer } from "./faulty-storage.ts";
+import { consumed, consumeFaultily, faultyQueue, release, taken } from "./faulty-queue.ts";
+import { actLate, aroundStores, suffer } from "./faulty-storage.ts";
 import { InjectedFault, obey, someMs, strikes, takeCounts } from "./strikes.ts";
 
 export { TenantObject } from "../../../workers/single.ts";
@@ -99,7 +99,10 @@ async function obeyHarness(request: Request, env: Env): Promise<Response> {
     case "POST /local/fault":
       obey(await request.json<FaultOrder>());
       return Response.json(takeCounts());
+    case "GET /local/fault/taken":
+      return Response.json(taken.get(url.searchParams.get("object")!) ?? []);
     case "POST /local/fault/release":
+      await actLate(true);
       return Response.json({ consumedAt: consumed() + (await release(env.ROLLUPS)) });
     case "GET /local/fault/consumed":
       return Response.json(consumed());
@@ -117,10 +120,11 @@ async function obeyHarness(request: Request, env: Env): Promise<Response> {
 }
 
 export default {
-  fetch: (request, env, ctx) =>
-    new URL(request.url).pathname.startsWith("/local/fault")
-      ? obeyHarness(request, env)
-      : single.fetch(request, env, ctx),
+  fetch(request, env, ctx) {
+    ctx.waitUntil(actLate());
+    const { pathname } = new URL(request.url);
+    return pathname.startsWith("/local/fault") ? obeyHarness(request, env) : single.fetch(request, env, ctx);
+  },
   queue: (batch, env) => consumeFaultily(batch, env, single.queue),
   scheduled: (controller, env) => single.scheduled(controller, aroundStores(env, suffer)),
 } satisfies ExportedHandler<Env>;

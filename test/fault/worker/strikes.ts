@@ -23,6 +23,9 @@ export function strikes(fault: WorkerFault, place: string): boolean {
 /** How long something takes that takes at most `mostMs`. */
 export const someMs = (mostMs: number, place: string) => Math.floor(roll(`ms/${place}`) * mostMs);
 
+/** Heads or tails. */
+export const coin = (place: string) => roll(`coin/${place}`) < 0.5;
+
 function roll(site: string): number {
   const n = chances.get(site) ?? 0;
   chances.set(site, n + 1);
