@@ -115,6 +115,18 @@ it("[D8] an alarm that is long past was lost, and is set again", () => {
   expect(planAlarm(device.state, START_MS, TIMING, false)).toBeUndefined();
 });
 
+it("[D13] an alarm that was early enough is moved when the clock of a local run has moved away from it", () => {
+  const local = { ...TIMING, resendMs: 15_000, outboxSlackMs: 0 };
+  const device = new FakeDevice({}, local);
+  device.commit(START_MS, [{ at: START_MS, metrics: { a: 1 } }], true);
+  device.state.alarmAt = START_MS + 10 * MINUTE_MS;
+  device.state.alarmWallAt = START_MS + 10 * MINUTE_MS;
+  device.state.clockOffsetMs = 3 * 24 * HOUR_MS; // the wall clock stands still, the recording is three days on
+  const [pending] = device.state.outbox;
+  const due = pending!.resendAt + device.state.clockOffsetMs;
+  expect(planAlarm(device.state, START_MS + 3 * 24 * HOUR_MS, local, false)).toBe(due);
+});
+
 it("[D8] an object without open or unconfirmed blocks sets no alarm", () => {
   const device = new FakeDevice({}, TIMING);
   expect(planAlarm(device.state, START_MS, TIMING, false)).toBeUndefined();

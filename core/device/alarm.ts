@@ -13,17 +13,26 @@ export interface AlarmTiming extends SealTiming {
 /** A device with long buckets reports rarely: its alarm waits as much longer for its own data. */
 const patience = ({ bucketMs }: { bucketMs: number }) => Math.max(1, bucketMs / HOUR_MS);
 
-/** When the object must be woken at the latest, by the receipt clock; null: never. */
-export function nextAlarmAt(state: DeviceState, timing: AlarmTiming): number | null {
-  const dues = [
+/** When the object must be woken to seal a block, by the receipt clock; infinite: never. */
+const sealAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
+  Math.min(
+    Number.POSITIVE_INFINITY,
     ...state.open.map(
       (open) => sealDueAt(open, state.device, timing) + timing.sealFallbackMs * patience(open.mark),
     ),
-    ...state.outbox.map(
-      ({ resendAt }) => resendAt + timing.outboxSlackMs * patience(state) + state.clockOffsetMs,
-    ),
-  ];
-  return dues.length === 0 ? null : Math.min(...dues);
+  );
+
+/** When it must be woken to send a block again, by the wall clock; infinite: never. */
+const resendAlarmWallAt = (state: DeviceState, timing: AlarmTiming) =>
+  Math.min(
+    Number.POSITIVE_INFINITY,
+    ...state.outbox.map(({ resendAt }) => resendAt + timing.outboxSlackMs * patience(state)),
+  );
+
+/** When the object must be woken at the latest, by the receipt clock; null: never. */
+export function nextAlarmAt(state: DeviceState, timing: AlarmTiming): number | null {
+  const dueAt = Math.min(sealAlarmAt(state, timing), resendAlarmWallAt(state, timing) + state.clockOffsetMs);
+  return Number.isFinite(dueAt) ? dueAt : null;
 }
 
 /** An alarm this long past has not fired and will not: the platform gives up after six failures. */
@@ -46,7 +55,11 @@ export function planAlarm(
   const due = nextAlarmAt(state, timing);
   if (due === null) return undefined;
   const { alarmAt } = state;
-  if (alarmAt === null || due < alarmAt || isLost(state, nowMs)) return due;
+  if (alarmAt === null || isLost(state, nowMs)) return due;
+  // Each by the clock it runs by: a local run may have moved one against the other since the alarm was set.
+  const isLate =
+    sealAlarmAt(state, timing) < alarmAt || resendAlarmWallAt(state, timing) < (state.alarmWallAt ?? alarmAt);
+  if (isLate) return due;
   const firesInVain =
     hasSealed &&
     alarmAt < due &&

@@ -1,8 +1,5 @@
 // Where windows begin and when they are closed.
 
-/** Length of a bucket: one open block, one rollup row, one ring slot a device and bucket. */
-export const BUCKET_MS = 3_600_000;
-
 /** The longest bucket: a block that ends after an instant began at most this long before it. */
 export const BUCKET_MS_MAX = 21_600_000;
 
