@@ -59,7 +59,12 @@ describe("instants in a query", () => {
   });
 
   it("[Q6] a history query has defaults, and no others than the known tiers and resolutions", () => {
-    expect(historyQuery.parse({ metric: "m" })).toEqual({ metric: "m", resolution: "auto", source: "auto" });
+    expect(historyQuery.parse({ metric: "m" })).toEqual({
+      metric: "m",
+      resolution: "auto",
+      source: "auto",
+      thin: "lttb",
+    });
     expect(historyQuery.safeParse({ metric: "m", resolution: "2h" }).success).toBe(false);
     expect(historyQuery.safeParse({ metric: "m", source: "r2" }).success).toBe(false);
     expect(historyQuery.safeParse({}).success).toBe(false);

@@ -6,7 +6,7 @@ import { unmatched } from "./unmatched.ts";
 const at = (path: string, method: string) => new Request(`http://telltale.test${path}`, { method });
 
 it.each([
-  ["api", "/v1/devices/pump-1", "DELETE", "GET, PUT"],
+  ["api", "/v1/devices/pump-1", "POST", "GET, PUT, DELETE"],
   ["api", "/v1/devices/pump-1/seal", "GET", "POST"],
   ["ingest", "/v1/telemetry", "GET", "POST"],
   ["ingest", "/v1/connect", "POST", "GET"],

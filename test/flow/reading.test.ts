@@ -127,13 +127,23 @@ eachTopology((server) => {
       files,
       "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM files)",
     );
-    expect(columns.map(([name]) => name)).toEqual(["device", "metric", "at", "value", "revision"]);
+    expect(columns.map(([name]) => name)).toEqual([
+      "device",
+      "metric",
+      "at",
+      "value",
+      "revision",
+      "block_start",
+      "block_end",
+    ]);
     expect(columns.map(([, type]) => type)).toEqual([
       "VARCHAR",
       "VARCHAR",
       expect.stringMatching(/^TIMESTAMP/),
       "DOUBLE",
       "INTEGER",
+      expect.stringMatching(/^TIMESTAMP/),
+      expect.stringMatching(/^TIMESTAMP/),
     ]);
     const rows = await askDuckDb(files, 'SELECT device, metric, epoch_ms("at"), value, revision FROM files');
     const sent = ([DUST, "temp"] as const).flatMap((metric) =>

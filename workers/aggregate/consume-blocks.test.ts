@@ -51,7 +51,7 @@ it("[S1] [S6] a block becomes one file, its manifest row that names the blocks, 
   expect(JSON.parse(files[0]!.blocks as string)).toEqual([["d1", T0, 1]]);
   expect(keys).toHaveLength(1);
   expect(await cold("simple", "d1", "a")).toMatchObject({ at: [T0, T0 + 1000, T0 + 2000], value: [3, 1, 2] });
-  const warm = await readWarm(env.WARM_0, {
+  const { hours: warm } = await readWarm(env.WARM_0, {
     tenant: "simple",
     device: "d1",
     metric: "a",
@@ -123,7 +123,7 @@ it("[S4] a higher revision replaces the rollup, a lower one that comes after it 
   expect(rollups).toMatchObject([{ revision: 3 }]);
   expect(files).toHaveLength(2);
   expect((await cold("revised", "d1", "a")).value).toEqual([9, 5, 6]);
-  const warm = await readWarm(env.WARM_0, {
+  const { hours: warm } = await readWarm(env.WARM_0, {
     tenant: "revised",
     device: "d1",
     metric: "a",
