@@ -1,5 +1,6 @@
 // Long work for a tenant: what it is asked to do, and how far it is.
 import * as z from "zod";
+import { readingCode } from "./error.ts";
 import { deviceName, zoneName } from "./name.ts";
 import { instant } from "./query.ts";
 
@@ -77,3 +78,18 @@ export const replayBody = z
     source: replaySpec.shape.source.default("archive"),
   })
   .refine(({ from, to }) => from < to, { error: '"from" is before "to"' });
+
+/** `POST /v1/admin/import`. */
+export const importBody = importSpec.extend({ zone: zoneName.default("default") });
+
+/** The line of a part, counted from 1, and why it or a reading of it was refused. */
+export const importProblem = z.object({
+  line: z.number().int().positive(),
+  metric: z.string().optional(),
+  code: readingCode.or(z.enum(["at_missing", "too_recent"])),
+  message: z.string(),
+});
+
+/** The answer to `PUT /v1/admin/import/:job/parts/:part`: the first hundred problems, and everything counted. */
+export const partAnswer = z.object({ readings: count, refused: count, problems: z.array(importProblem) });
+export type PartAnswer = z.infer<typeof partAnswer>;

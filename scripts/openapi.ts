@@ -3,7 +3,7 @@ import * as z from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiParameters } from "zod-openapi";
 import { problemDocument } from "../schemas/error.ts";
 import { archiveQuery, listQuery } from "../schemas/http.ts";
-import { jobAnswer, jobList, jobsQuery, replayBody } from "../schemas/job.ts";
+import { importBody, jobAnswer, jobList, jobsQuery, partAnswer, replayBody } from "../schemas/job.ts";
 import { snapshotFrame, zoneFrame } from "../schemas/live.ts";
 import { deviceName, zoneName } from "../schemas/name.ts";
 import {
@@ -272,6 +272,34 @@ export function openApiDocument() {
           tag: "admins",
           status: "202",
           body: replayBody,
+          answer: jobAnswer,
+        }),
+      },
+      "/v1/admin/import": {
+        post: operation({
+          summary:
+            "Begin an import: readings of any age before the lateness horizon, sent in parts and then started",
+          tag: "admins",
+          status: "202",
+          body: importBody,
+          answer: jobAnswer,
+        }),
+      },
+      "/v1/admin/import/{job}/parts/{part}": {
+        put: operation({
+          summary: "One part of an import, up to 4 MiB; sent again it replaces itself",
+          tag: "admins",
+          parameters: { path: job.extend({ part: z.coerce.number().int().min(0) }) },
+          bodies: { "application/x-ndjson": report },
+          answer: partAnswer,
+        }),
+      },
+      "/v1/admin/import/{job}/start": {
+        post: operation({
+          summary: "Start an import that has all its parts",
+          tag: "admins",
+          status: "202",
+          parameters: { path: job },
           answer: jobAnswer,
         }),
       },

@@ -23,7 +23,7 @@ export async function zonesOfBlocks(
 ): Promise<(device: string, startMs: number, hours: readonly number[]) => string> {
   const inRollups = new Map(asked.old.map(({ device, startMs, zone }) => [`${device}/${startMs}`, zone]));
   const inFiles = await zonesOfHours(env.COLD, database, asked);
-  const inRegistry = await zonesOfDevices(env.CONTROL, asked);
+  const inRegistry = await zonesOfDevices(env.CONTROL, asked.tenant, asked.devices);
   return (device, startMs, hours) =>
     inRollups.get(`${device}/${startMs}`) ??
     hours.map((hour) => inFiles.get(`${device}/${hour}`)).find((zone) => zone !== undefined) ??
@@ -69,7 +69,12 @@ const SELECT_HOURLY = `
   WHERE tenant = ?1 AND date = ?2 AND kind = 'hourly' AND replaced_at IS NULL
     AND min_device <= ?4 AND max_device >= ?3 AND from_ms < ?6 AND to_ms > ?5`;
 
-async function zonesOfDevices(control: D1Database, { tenant, devices }: Asked): Promise<Map<string, string>> {
+/** Where the registry has the devices. */
+export async function zonesOfDevices(
+  control: D1Database,
+  tenant: string,
+  devices: readonly string[],
+): Promise<Map<string, string>> {
   const { results } = await control
     .prepare(
       `SELECT device.device, device.zone FROM json_each(?2) AS name

@@ -6,6 +6,7 @@ import type { JobRow, SavedProgress } from "../jobs.ts";
 import type { Turn } from "./chores.ts";
 import { deleteDevice } from "./delete-device.ts";
 import type { AggregateEnv } from "./env.ts";
+import { importReadings } from "./import-readings.ts";
 import { replayRange } from "./replay-range.ts";
 
 /** A job as its step sees it. */
@@ -33,7 +34,7 @@ export interface Step extends Partial<Omit<JobProgress, "counts">> {
 // biome-ignore lint/suspicious/noExplicitAny: each kind's step takes the spec of its kind
 export type Steps = Partial<Record<JobKind, (job: RunningJob<any>) => Promise<Step>>>;
 
-const STEPS: Steps = { delete: deleteDevice, replay: replayRange };
+const STEPS: Steps = { delete: deleteDevice, replay: replayRange, import: importReadings };
 
 /** How long one job goes on while others wait. */
 const SHARE_MS = 5_000;

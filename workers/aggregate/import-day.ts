@@ -1,0 +1,255 @@
+// What an import has of a UTC day → the blocks that change by it, stored as any others are.
+
+import { DEFAULT_ZONE } from "../../core/device/state.ts";
+import {
+  type ImportCounts,
+  type KnownBlock,
+  mergeImport,
+  type Readings,
+  touchedBlocks,
+} from "../../core/job/merge-import.ts";
+import type { RevisedBlock } from "../../core/job/newest-rows.ts";
+import { nextDevices, type Place, stretchEnd } from "../../core/job/slices.ts";
+import { wallMs } from "../clock.ts";
+import { readPartBlock } from "../import-parts.ts";
+import { warmIndexOf, warmsOf } from "../warm.ts";
+import type { AggregateEnv } from "./env.ts";
+import type { StagedEntry } from "./import-survey.ts";
+import { type Day, rawFiles } from "./replay-archive.ts";
+import { placeAfter, RawDay } from "./replay-slice.ts";
+import { zonesOfDevices } from "./replay-zones.ts";
+import { type DecodedBlock, storeBlocks } from "./store-blocks.ts";
+
+const DAY_MS = 86_400_000;
+/** Imported readings of a slice, and those its devices have: together they take some 30 MB. */
+const SLICE = { rows: 100_000, devices: 50 };
+const STEP_MS = 2_000;
+
+export interface Imported extends ImportCounts {
+  /** Readings of devices that were deleted after the import was made. */
+  deleted: number;
+  /** Where the next step goes on; null: the day is done; "wait": a device is being deleted; "gone": D1 has given up the day. */
+  next: Place | null | "wait" | "gone";
+}
+
+interface Import {
+  day: Day;
+  /** When the import was made: devices deleted since stay deleted. */
+  madeAt: number;
+  /** Rollups that retention had deleted when the day was last whole in D1; null: it was never given up. */
+  deleted: number | null;
+}
+
+/**
+ * Stores the readings of the day's devices that lie in this warm database, from `place` on and as far as time allows. A
+ * repetition finds them stored. Of a day that D1 has given up, all of the devices' rollups are to be there first: only
+ * they say which blocks there are.
+ * @throws when a block of the slice is stored meanwhile: the step is made again.
+ */
+export async function importSlices(
+  env: AggregateEnv,
+  { day, madeAt, deleted }: Import,
+  entries: readonly StagedEntry[],
+  place: Place,
+): Promise<Imported> {
+  const databases = warmsOf(env);
+  const database = databases[day.number]!;
+  const { tenant, date } = day;
+  const fromMs = Date.parse(date);
+  const own = entries.filter(({ device }) => warmIndexOf(tenant, device, databases.length) === day.number);
+  const imported: Imported = { stored: 0, duplicate: 0, corrected: 0, deleted: 0, next: place };
+  const byDevice = Map.groupBy(own, ({ device }) => device);
+  if (byDevice.size === 0) return { ...imported, next: null };
+  const archive = await RawDay.open(
+    env.COLD,
+    await rawFiles(database, tenant, date),
+    fromMs,
+    fromMs + DAY_MS,
+  );
+  const rowsOf = await archive.survey(place, new Set(byDevice.keys()));
+  for (const [device, blocks] of byDevice) {
+    const readings = blocks.reduce((sum, entry) => sum + entry.readings, 0);
+    rowsOf.set(device, (rowsOf.get(device) ?? 0) + readings);
+  }
+  let at = place;
+  for (const untilMs = wallMs() + STEP_MS; ; ) {
+    const devices = nextDevices(rowsOf, at, SLICE);
+    if (devices === undefined) return { ...imported, next: null };
+    const slice = stretchOf(devices, at, fromMs, byDevice, rowsOf);
+    const known = await knownBlocks(database, tenant, devices, fromMs);
+    if (deleted === null ? fromMs < known.hourlyFromMs : deleted !== known.deleted)
+      return { ...imported, next: "gone" };
+    if (known.dying) return { ...imported, next: "wait" };
+    const changed: DecodedBlock[] = [];
+    const zones = await zonesOfDevices(env.CONTROL, tenant, devices);
+    const readings = await readingsOf(env.COLD, byDevice, slice);
+    for (const device of devices) {
+      const count = countOf(readings.get(device)!);
+      if ((known.generations.get(device) ?? 0) < madeAt) continue;
+      imported.deleted += count;
+      readings.delete(device);
+    }
+    const contents = await contentsOf(archive, readings, known.blocks);
+    for (const [device, taken] of readings) {
+      const { blocks, counts } = mergeImport(taken, known.blocks.get(device) ?? [], contents(device), slice);
+      imported.stored += counts.stored;
+      imported.duplicate += counts.duplicate;
+      imported.corrected += counts.corrected;
+      const mark = { tenant, device, generation: madeAt, zone: zones.get(device) ?? DEFAULT_ZONE };
+      changed.push(...blocks.map(({ revision, block }) => decodedOf(mark, revision, block)));
+    }
+    if (changed.length > 0) await storeBlocks(database, env.COLD, changed);
+    const isWhole = slice.toMs === fromMs + DAY_MS;
+    at = placeAfter({ ...slice, devices: new Set(devices) }, fromMs + DAY_MS);
+    imported.next = at;
+    // The next stretch of a large device is to find what this one stored.
+    if (!isWhole || wallMs() >= untilMs) return imported;
+  }
+}
+
+const decodedOf = (
+  mark: Pick<DecodedBlock, "tenant" | "device" | "generation" | "zone">,
+  revision: number,
+  block: RevisedBlock["block"],
+): DecodedBlock => ({ ...mark, startMs: block.startMs, endMs: block.endMs, revision, block });
+
+const countOf = (readings: Readings) => [...readings.values()].reduce((sum, { at }) => sum + at.length, 0);
+
+interface Stretch {
+  devices: readonly string[];
+  fromMs: number;
+  toMs: number;
+}
+
+/** The whole day of the devices, or of a single large one as much as fits. */
+function stretchOf(
+  devices: readonly string[],
+  place: Place,
+  dayMs: number,
+  byDevice: ReadonlyMap<string, readonly StagedEntry[]>,
+  rowsOf: ReadonlyMap<string, number>,
+): Stretch {
+  const endMs = dayMs + DAY_MS;
+  const [first] = devices as [string];
+  const fromMs = first === place.device ? Math.max(dayMs, place.fromMs) : dayMs;
+  const rows = rowsOf.get(first)!;
+  if (devices.length > 1 || rows <= SLICE.rows) return { devices, fromMs, toMs: endMs };
+  const stretches = byDevice
+    .get(first)!
+    .map(({ readings, minMs, maxMs }) => ({ rows: readings, minMs, maxMs }));
+  const staged = stretches.reduce((sum, stretch) => sum + stretch.rows, 0);
+  return { devices, fromMs, toMs: stretchEnd(stretches, fromMs, endMs, (SLICE.rows * staged) / rows) };
+}
+
+/** The slice's readings by device; of two values of one the later part's counts. */
+async function readingsOf(
+  bucket: R2Bucket,
+  byDevice: ReadonlyMap<string, readonly StagedEntry[]>,
+  { fromMs, toMs, devices }: Stretch,
+): Promise<Map<string, Readings>> {
+  const found = new Map<string, Readings>();
+  for (const device of devices) {
+    const wanted = byDevice.get(device)!.filter(({ minMs, maxMs }) => minMs < toMs && maxMs >= fromMs);
+    const metrics = new Map<string, Map<number, number>>();
+    for (const entry of [...wanted].sort((a, b) => a.part - b.part)) {
+      const { columns } = await readPartBlock(bucket, entry.key, entry);
+      for (const { metric, at, value } of columns) {
+        const column = metrics.get(metric) ?? new Map<number, number>();
+        metrics.set(metric, column);
+        for (const [i, instant] of at.entries())
+          if (instant >= fromMs && instant < toMs) column.set(instant, value[i]!);
+      }
+    }
+    found.set(
+      device,
+      new Map(
+        [...metrics].map(([metric, points]) => {
+          const at = [...points.keys()].sort((a, b) => a - b);
+          return [metric, { at, value: at.map((instant) => points.get(instant)!) }];
+        }),
+      ),
+    );
+  }
+  return found;
+}
+
+interface Known {
+  blocks: Map<string, KnownBlock[]>;
+  /** Of the devices that were deleted: the last life that is gone. */
+  generations: Map<string, number>;
+  dying: boolean;
+  hourlyFromMs: number;
+  deleted: number;
+}
+
+/** What D1 has of the devices' day, and whether that is all, as of one instant. */
+async function knownBlocks(
+  database: D1Database,
+  tenant: string,
+  devices: readonly string[],
+  dayMs: number,
+): Promise<Known> {
+  const names = JSON.stringify(devices);
+  const [retained, tombstones, rollups] = await database.batch<Record<string, number & string>>([
+    database.prepare(SELECT_RETAINED).bind(tenant),
+    database.prepare(SELECT_TOMBSTONES).bind(tenant, names),
+    database.prepare(SELECT_BLOCKS).bind(tenant, names, dayMs, dayMs + DAY_MS),
+  ]);
+  const blocks = new Map<string, KnownBlock[]>();
+  for (const { device, startMs, endMs, revision } of rollups!.results) {
+    const own = blocks.get(device!) ?? [];
+    blocks.set(device!, own);
+    own.push({ startMs: startMs!, endMs: endMs!, revision: revision! });
+  }
+  const [row] = retained!.results;
+  return {
+    blocks,
+    generations: new Map(tombstones!.results.map(({ device, generation }) => [device!, generation!])),
+    dying: tombstones!.results.some(({ dying }) => dying === 1),
+    hourlyFromMs: row?.hourlyFromMs ?? 0,
+    deleted: row?.deleted ?? 0,
+  };
+}
+
+const SELECT_RETAINED =
+  "SELECT hourly_from_ms AS hourlyFromMs, rollups_deleted AS deleted FROM retained WHERE tenant = ?1";
+const SELECT_TOMBSTONES = `
+  SELECT tombstone.device, tombstone.generation, tombstone.finished_at IS NULL AS dying FROM json_each(?2) AS name
+  CROSS JOIN tombstone ON tombstone.tenant = ?1 AND tombstone.device = name.value`;
+const SELECT_BLOCKS = `
+  SELECT rollup.device, rollup.start_ms AS startMs, rollup.end_ms AS endMs, rollup.revision FROM json_each(?2) AS name
+  CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = name.value
+    AND rollup.start_ms >= ?3 AND rollup.start_ms < ?4`;
+
+/**
+ * What the archive has of the blocks that hold an imported instant.
+ * @throws when that is older than what D1 says of one: it was stored meanwhile.
+ */
+async function contentsOf(
+  archive: RawDay,
+  readings: ReadonlyMap<string, Readings>,
+  blocks: Known["blocks"],
+): Promise<(device: string) => Map<number, RevisedBlock>> {
+  const touched = new Map<string, KnownBlock[]>();
+  for (const [device, taken] of readings) {
+    const starts = touchedBlocks(taken, blocks.get(device) ?? []);
+    if (starts.size > 0)
+      touched.set(
+        device,
+        blocks.get(device)!.filter(({ startMs }) => starts.has(startMs)),
+      );
+  }
+  if (touched.size === 0) return () => new Map();
+  const all = [...touched.values()].flat();
+  const fromMs = all.reduce((least, { startMs }) => Math.min(least, startMs), Number.POSITIVE_INFINITY);
+  const toMs = all.reduce((most, { endMs }) => Math.max(most, endMs), 0);
+  const rows = await archive.read({ devices: new Set(touched.keys()), fromMs, toMs });
+  return (device) => {
+    const contents = new Map(rows.blocksOf(device).map((own) => [own.block.startMs, own]));
+    for (const { startMs, revision } of touched.get(device) ?? []) {
+      if ((contents.get(startMs)?.revision ?? 0) < revision)
+        throw new Error(`block ${startMs} of ${device} was stored while the import looked for it`);
+    }
+    return contents;
+  };
+}
