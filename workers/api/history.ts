@@ -1,7 +1,7 @@
 // GET /v1/devices/:device/history: plan, read slice by slice, and answer whole, thinned, or as a page.
 import { type Cursor, cursorText, parseCursor } from "../../core/history/cursor.ts";
 import { resolve, windowCount } from "../../core/history/plan.ts";
-import { thin } from "../../core/history/thin.ts";
+import { type Drawn, thin } from "../../core/history/thin.ts";
 import {
   AT_MICROSECONDS_ABOVE,
   FILES_PER_QUERY_MAX,
@@ -134,13 +134,12 @@ const isExhausted = ({ readings, files }: Meter) =>
 /** The first instant a point says nothing of. */
 const endOf = (point: RawPoint | WindowPoint) => ("at" in point ? point.at + 1 : point.endMs);
 
-function columnsOf(points: readonly (RawPoint | WindowPoint)[]) {
-  const column = (raw: "at" | "value", window: "startMs" | "mean" | "min" | "max") =>
-    points.map((point) => ("at" in point ? point[raw] : point[window]));
-  return {
-    at: column("at", "startMs"),
-    value: column("value", "mean"),
-    low: column("value", "min"),
-    high: column("value", "max"),
-  };
+/** What is drawn of points, all of one kind: a reading has but its value. */
+function columnsOf(points: readonly (RawPoint | WindowPoint)[]): Drawn {
+  const column = (name: "mean" | "min" | "max") =>
+    points.map((point) => ("at" in point ? point.value : point[name]));
+  const at = points.map((point) => ("at" in point ? point.at : point.startMs));
+  const value = column("mean");
+  if (points.length > 0 && "at" in points[0]!) return { at, value, low: value, high: value };
+  return { at, value, low: column("min"), high: column("max") };
 }
