@@ -9,10 +9,11 @@ import { type HourSummary, unpackSummaries } from "../../core/window/pack-summar
 import { wallMs } from "../clock.ts";
 import { warmsOf } from "../warm.ts";
 import { within } from "../within.ts";
+import { ArchiveUpload } from "./archive-upload.ts";
 import type { Turn } from "./chores.ts";
 import { devicesAfter } from "./compute-zone-hours.ts";
 import type { AggregateEnv } from "./env.ts";
-import { ArchiveUpload, shortHash } from "./write-archive.ts";
+import { shortHash } from "./write-archive.ts";
 
 const DAY_MS = 86_400_000;
 const D1_ANSWERS_MS = 60_000;

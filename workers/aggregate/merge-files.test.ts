@@ -4,9 +4,10 @@ import { beforeEach, expect, it } from "vitest";
 import { RAW, type Rows } from "../../core/archive/layout.ts";
 import { openParquet, readRowGroups } from "../parquet.ts";
 import { HOUR_MS } from "../test-support.ts";
+import { ArchiveUpload } from "./archive-upload.ts";
 import { type ArchivedFile, FILE_COLUMNS, mergeFiles, rewriteWithout } from "./merge-files.ts";
 import { storeBlocks } from "./store-blocks.ts";
-import { ArchiveUpload, bytesOfGroup, encodeParquet } from "./write-archive.ts";
+import { bytesOfGroup, encodeParquet } from "./write-archive.ts";
 
 const DAY = Date.UTC(2026, 0, 5);
 const DATE = "2026-01-05";

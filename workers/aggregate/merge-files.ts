@@ -7,7 +7,8 @@ import { alignDown, HOUR_MS } from "../../core/window/align.ts";
 import { wallMs } from "../clock.ts";
 import { type OpenParquet, openParquet, readRowGroups } from "../parquet.ts";
 import { within } from "../within.ts";
-import { ArchiveUpload, bytesOfGroup, devicesOfGroup, shortHash } from "./write-archive.ts";
+import { ArchiveUpload } from "./archive-upload.ts";
+import { bytesOfGroup, devicesOfGroup, shortHash } from "./write-archive.ts";
 
 const STORAGE_ANSWERS_MS = 60_000;
 /** Row groups that are copied as they stand are fetched in runs of this length. */

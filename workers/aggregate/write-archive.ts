@@ -1,22 +1,16 @@
-// Rows → a Parquet file in R2, whole or row group by row group.
+// Rows → the bytes of a Parquet file, whole or row group by row group.
 import { gzipSync } from "node:zlib";
 import type { RowGroup, SchemaElement } from "hyparquet";
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from "hyparquet-writer";
 import { toInt64 } from "../../core/archive/int64.ts";
 import { type Layout, RAW, type Rows, rowGroupEnd } from "../../core/archive/layout.ts";
 import type { RawColumns } from "../../core/archive/raw-rows.ts";
-import { within } from "../within.ts";
 
 /** Distinct values a column chunk may keep in a dictionary: more make indexes that cannot be shortened. */
 const DICTIONARY_BYTES = 32 * 1024;
 
-/** R2 takes parts of 5 MiB and more, all but the last of the same size (R2 limits, 2026-11). */
-const PART_BYTES = 5 * 1024 * 1024;
-
 /** Rows of a row group of a file that is soon merged with others. */
 const GROUP_ROWS = 20_000;
-
-const R2_ANSWERS_MS = 60_000;
 
 export const PARQUET_TYPE = { httpMetadata: { contentType: "application/vnd.apache.parquet" } };
 
@@ -39,7 +33,7 @@ export function encodeParquet(columns: RawColumns, groupRows = GROUP_ROWS): Uint
  * dictionary-coded where few are distinct, and all pages are gzip: as short as zstd here, and the zstdCompressSync of
  * workerd fails ("Unexpected end of file") where the result is longer than some 40 KB (2026-11).
  */
-class ArchiveParquet {
+export class ArchiveParquet {
   readonly #layout: Layout;
   readonly #schema: SchemaElement[];
   readonly #writer: ParquetWriter;
@@ -127,89 +121,6 @@ export function devicesOfGroup({ columns }: RowGroup): [first: string, last: str
   const device = columns.find(({ meta_data: chunk }) => chunk!.path_in_schema[0] === "device")!;
   const { min_value, max_value } = device.meta_data!.statistics!;
   return [min_value as string, max_value as string];
-}
-
-/** A file on its way to R2: what is ready leaves in parts, so that no more than one and a row group are in memory. */
-export class ArchiveUpload {
-  readonly key: string;
-  readonly #bucket: R2Bucket;
-  readonly #bytes = new ByteWriter();
-  readonly #parquet: ArchiveParquet;
-  readonly #parts: R2UploadedPart[] = [];
-  #upload: R2MultipartUpload | undefined;
-  #rows = 0;
-  #minDevice = "";
-  #maxDevice = "";
-
-  constructor(bucket: R2Bucket, key: string, layout: Layout) {
-    this.key = key;
-    this.#bucket = bucket;
-    this.#parquet = new ArchiveParquet(layout, this.#bytes);
-  }
-
-  get rows(): number {
-    return this.#rows;
-  }
-
-  get bytes(): number {
-    return this.#bytes.offset;
-  }
-
-  /** Adds a row group of rows that follow those added before. @throws when R2 fails or does not answer. */
-  async write(rows: Rows): Promise<void> {
-    const count = rows.device.length;
-    this.#note(count, rows.device[0]!, rows.device[count - 1]!);
-    this.#parquet.writeGroup(rows, 0, count);
-    await this.#sendParts();
-  }
-
-  /** Adds row groups of another file, as they stand there. @throws when R2 fails or does not answer. */
-  async copy(groups: readonly RowGroup[], bytes: Uint8Array, offset: number): Promise<void> {
-    for (const group of groups) this.#note(Number(group.num_rows), ...devicesOfGroup(group));
-    this.#parquet.copyGroups(groups, bytes, offset);
-    await this.#sendParts();
-  }
-
-  #note(rows: number, minDevice: string, maxDevice: string): void {
-    if (this.#rows === 0) this.#minDevice = minDevice;
-    this.#maxDevice = maxDevice;
-    this.#rows += rows;
-  }
-
-  /** What the manifest says of the file, which from now on is in R2. @throws when R2 fails or does not answer. */
-  async finish(): Promise<{ rows: number; bytes: number; minDevice: string; maxDevice: string }> {
-    this.#parquet.finish();
-    if (this.#upload === undefined) {
-      await within(R2_ANSWERS_MS, "R2", this.#bucket.put(this.key, this.#bytes.getBytes(), PARQUET_TYPE));
-    } else {
-      if (this.#bytes.index > 0) await this.#sendPart(this.#bytes.index);
-      await within(R2_ANSWERS_MS, "R2", this.#upload.complete(this.#parts));
-    }
-    const { offset: bytes } = this.#bytes;
-    return { rows: this.#rows, bytes, minDevice: this.#minDevice, maxDevice: this.#maxDevice };
-  }
-
-  /** Gives up what was sent. R2 forgets parts that nobody completes after seven days, so this may fail. */
-  async abort(): Promise<void> {
-    await within(R2_ANSWERS_MS, "R2", this.#upload?.abort() ?? Promise.resolve()).catch(() => undefined);
-  }
-
-  async #sendParts(): Promise<void> {
-    while (this.#bytes.index >= PART_BYTES) await this.#sendPart(PART_BYTES);
-  }
-
-  async #sendPart(length: number): Promise<void> {
-    this.#upload ??= await within(
-      R2_ANSWERS_MS,
-      "R2",
-      this.#bucket.createMultipartUpload(this.key, PARQUET_TYPE),
-    );
-    const bytes = this.#bytes.getBytes();
-    const part = this.#upload.uploadPart(this.#parts.length + 1, bytes.slice(0, length));
-    this.#parts.push(await within(R2_ANSWERS_MS, "R2", part));
-    bytes.copyWithin(0, length);
-    this.#bytes.index -= length;
-  }
 }
 
 /** The first 128 bits of SHA-256, hex: the same contents always make the same key. */
