@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { dateOf } from "../core/archive/key.ts";
+import { RAW, rowGroupRows } from "../core/archive/layout.ts";
 import { type ArchivedBlock, rawColumns } from "../core/archive/raw-rows.ts";
 import { decodeBlock } from "../core/block/decode.ts";
 import { FakeDevice } from "../core/device/fake-device.ts";
@@ -56,7 +57,8 @@ async function measure(reports: readonly RecordedReport[], folder: string): Prom
     blocks.map(({ block, startMs }) => ({ device, revision: 1, block: decodeBlock(block), startMs })),
   );
   const columns = rawColumns(archived);
-  const compacted = encodeParquet(columns);
+  const rows = columns.device.length;
+  const compacted = encodeParquet(columns, rowGroupRows(RAW, rows, encodeParquet(columns).length));
   const filesOf = (groups: Iterable<ArchivedBlock[]>) =>
     [...groups].reduce((sum, group) => sum + encodeParquet(rawColumns(group)).length, 0);
   const path = join(folder, "compacted.parquet");
