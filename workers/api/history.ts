@@ -111,7 +111,7 @@ function cursorOf({ after, resolution, maxPoints, ...query }: HistoryQuery, now:
 }
 
 const REMEDIES =
-  "ask for a shorter range or a coarser resolution, let maxPoints thin it, page it with limit, or export it";
+  "ask for a shorter range or a coarser resolution (auto with maxPoints finds one), page it with limit, or export it";
 
 function checkPoints(points: number): void {
   if (points <= POINTS_MAX) return;
