@@ -112,9 +112,37 @@ export async function readJobs(
   return { jobs, next: rows.length > limit ? jobs.at(-1)!.id : null };
 }
 
-/** Stops a running job after the step it is at; any other stays as it is. Undefined: there is none. */
-export const stopJob = (control: D1Database, tenant: string, id: string) =>
-  changeStatus(control, tenant, id, "SET status = 'stopped'", "status = 'running'");
+/** Stops a running job after the step it is at, and gives up an import that was not started; any other stays as it is. Undefined: there is none. */
+export async function stopJob(
+  control: D1Database,
+  tenant: string,
+  id: string,
+): Promise<JobAnswer | undefined> {
+  await changeStatus(control, tenant, id, discard("given up before it was started"), "status = 'receiving'");
+  return await changeStatus(
+    control,
+    tenant,
+    id,
+    "SET status = 'stopped'",
+    `status = 'running' AND NOT ${IS_DISCARDED}`,
+  );
+}
+
+/** Imports whose parts nobody sent the rest of for a week are given up. */
+export async function discardForgotten(control: D1Database, nowMs: number): Promise<void> {
+  await control
+    .prepare(
+      `UPDATE job ${discard("not started within a week")} WHERE status = 'receiving' AND created_at < ?1`,
+    )
+    .bind(nowMs - RECEIVING_MS)
+    .run();
+}
+
+const RECEIVING_MS = 7 * 86_400_000;
+/** Its last step deletes what it has in R2. */
+const discard = (reason: string) =>
+  `SET status = 'running', progress = json_set(progress, '$.cursor', json_object('at', 'discard', 'reason', '${reason}'))`;
+const IS_DISCARDED = "coalesce(progress ->> '$.cursor.at' = 'discard', 0)";
 
 /** Takes up a job that was stopped or failed; any other stays as it is. Undefined: there is none. */
 export const resumeJob = (control: D1Database, tenant: string, id: string) =>

@@ -426,3 +426,31 @@ it("[S20] an import without a reading is done", async () => {
   expect(await imported("empty", [])).toMatchObject({ status: "done" });
   await runJobs(turn());
 });
+
+it("[S20] [S19] an import that is given up, or that nobody starts for a week, leaves nothing in the bucket", async () => {
+  const receiving = async () => {
+    const made = await ask("given-up", "admin", "/v1/admin/import", { method: "POST", body: {} });
+    const { id } = await made.json<JobAnswer>();
+    await put("given-up", id, 0, ndjson(linesOf("d1", hours(3))));
+    return id;
+  };
+  const [stopped, forgotten] = [await receiving(), await receiving()];
+  await ask("given-up", "admin", `/v1/admin/jobs/${stopped}/stop`, { method: "POST" });
+  await tick();
+  expect(await readJob(env.CONTROL, "given-up", stopped)).toMatchObject({
+    status: "stopped",
+    error: "given up before it was started",
+  });
+  expect((await readJob(env.CONTROL, "given-up", forgotten))!.status).toBe("receiving");
+  expect((await bucketOf("given-up")).size).toBe(1);
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 8 * DAY_MS });
+  await tick();
+  expect(await readJob(env.CONTROL, "given-up", forgotten)).toMatchObject({
+    status: "stopped",
+    error: "not started within a week",
+  });
+  expect((await bucketOf("given-up")).size).toBe(0);
+  await ask("given-up", "admin", `/v1/admin/jobs/${forgotten}/resume`, { method: "POST" });
+  await tick();
+  expect((await readJob(env.CONTROL, "given-up", forgotten))!.status).toBe("stopped");
+});

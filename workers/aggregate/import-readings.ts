@@ -19,7 +19,9 @@ type Cursor =
   | { at: "survey"; isNew: boolean }
   | { at: "hand over"; next: number }
   | DaysCursor
-  | { at: "hours"; number: number };
+  | { at: "hours"; number: number }
+  /** Set by whoever gives the import up before it was started; see jobs.ts. */
+  | { at: "discard"; reason: string };
 
 interface DaysCursor {
   at: "days";
@@ -47,6 +49,9 @@ export async function importReadings(job: Import): Promise<Step> {
       return await importNext(job, cursor);
     case "hours":
       return await awaitHours(job, cursor.number);
+    case "discard":
+      await deleteParts(job.env.COLD, job.tenant, job.id);
+      return { phase: "discard", outcome: "stopped", error: cursor.reason };
   }
 }
 

@@ -2,7 +2,7 @@
 // whole and may be done twice, so a runner that dies costs a repetition and nothing else.
 import type { JobKind, JobProgress } from "../../schemas/job.ts";
 import { wallMs } from "../clock.ts";
-import type { JobRow, SavedProgress } from "../jobs.ts";
+import { discardForgotten, type JobRow, type SavedProgress } from "../jobs.ts";
 import type { Turn } from "./chores.ts";
 import { deleteDevice } from "./delete-device.ts";
 import type { AggregateEnv } from "./env.ts";
@@ -27,8 +27,9 @@ export interface RunningJob<Spec = unknown> {
 export interface Step extends Partial<Omit<JobProgress, "counts">> {
   counts?: Record<string, number>;
   cursor?: unknown;
-  /** `wait`: nothing can be done before the next tick; `done`: nothing is left. */
-  outcome: "more" | "wait" | "done";
+  /** `wait`: nothing can be done before the next tick; `done`: nothing is left; `stopped`: there is an `error` to tell. */
+  outcome: "more" | "wait" | "done" | "stopped";
+  error?: string;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each kind's step takes the spec of its kind
@@ -44,7 +45,10 @@ const RETRY_MS = 15_000;
 const RETRY_MS_MAX = 3_600_000;
 const ERROR_CHARS_MAX = 500;
 
-export const runJobs = (turn: Turn) => runJobsBy(STEPS, turn);
+export async function runJobs(turn: Turn): Promise<string> {
+  await discardForgotten(turn.env.CONTROL, wallMs());
+  return await runJobsBy(STEPS, turn);
+}
 
 /** Rounds over the running jobs, from where the last turn stopped, until time is up or no job can be taken further. */
 export async function runJobsBy(steps: Steps, { env, cursor, untilMs }: Turn): Promise<string> {
@@ -117,15 +121,10 @@ async function advance(steps: Steps, env: AggregateEnv, row: JobRow, untilMs: nu
       return false;
     }
     progress = afterStep(progress, made);
-    const saved = await save(
-      env.CONTROL,
-      row,
-      movedAt,
-      progress,
-      made.outcome === "done" ? "done" : "running",
-      null,
-    );
-    if (saved === undefined || made.outcome !== "more") return false;
+    const { outcome, error = null } = made;
+    const status = outcome === "done" || outcome === "stopped" ? outcome : "running";
+    const saved = await save(env.CONTROL, row, movedAt, progress, status, error);
+    if (saved === undefined || outcome !== "more") return false;
     movedAt = saved;
   }
   return true;
@@ -154,7 +153,7 @@ async function save(
   { tenant, id }: JobRow,
   movedAt: number,
   progress: SavedProgress,
-  status: "running" | "done" | "failed",
+  status: "running" | "done" | "failed" | "stopped",
   error: string | null,
 ): Promise<number | undefined> {
   const updatedAt = Math.max(wallMs(), movedAt + 1);
