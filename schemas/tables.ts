@@ -113,8 +113,8 @@ export const dirtyHour = sqliteTable(
 );
 
 /**
- * PERSISTED: UTC days and their hourly files. `dirty` 1: its rollups changed since the last export; `taken_by` as above;
- * `revision` is that of the last export, 0: never.
+ * PERSISTED: UTC days and their hourly files. `dirty` 1: its rollups changed since the last export; `taken_by` as above,
+ * −1: its rollups have left D1; `revision` is that of the last export, 0: never.
  */
 export const archiveDay = sqliteTable(
   "archive_day",

@@ -42,7 +42,7 @@ export const RAW: Layout = {
     { name: "block_end", ...SPAN },
   ],
   groupRowsMax: 122_880,
-  footerBytes: 480,
+  footerBytes: 440,
   rowBytes: 64,
 };
 
@@ -76,7 +76,7 @@ export const HOURLY: Layout = {
     { name: "p99", type: "DOUBLE", isNullable: true },
   ],
   groupRowsMax: 16_384,
-  footerBytes: 1_400,
+  footerBytes: 1_000,
   rowBytes: 400,
 };
 

@@ -19,9 +19,9 @@ const DAY_MS = 86_400_000;
 const D1_ANSWERS_MS = 60_000;
 /** Rollups read at once: unpacked they take some ten times as much of a Worker's 128 MB. */
 const TEXT_CHARS_MAX = 2_000_000;
-/** Rows of a row group: some 100 KB. */
+/** Rows of a row group: some 60 KB. */
 const GROUP_ROWS = 1_000;
-/** Rows of a file: some 60 MB. */
+/** Rows of a file: some 40 MB. */
 const FILE_ROWS_MAX = 600_000;
 
 interface Day {
