@@ -82,7 +82,8 @@ export async function exportDay(env: AggregateEnv, number: number, { tenant, dat
   const database = warmsOf(env)[number]!;
   const startedAt = wallMs();
   const token = 1 + Math.floor(Math.random() * (Number.MAX_SAFE_INTEGER - 1));
-  const taken = await database.prepare(TAKE).bind(tenant, date, token).first<{ revision: number }>();
+  const take = database.prepare(TAKE).bind(tenant, date, token).first<{ revision: number }>();
+  const taken = await within(D1_ANSWERS_MS, "D1", take);
   if (taken === null) return;
   const { revision } = taken;
 
@@ -152,7 +153,7 @@ async function* groupsOfHours(
 ): AsyncGenerator<DeviceHour[]> {
   let hours: DeviceHour[] = [];
   for (let after = ""; ; ) {
-    const page = await devicesAfter(database, tenant, after);
+    const page = await within(D1_ANSWERS_MS, "D1", devicesAfter(database, tenant, after));
     if (page.length === 0) break;
     after = page.at(-1)!;
     for (const devices of await piecesOf(database, tenant, dayMs, page)) {

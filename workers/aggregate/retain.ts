@@ -123,7 +123,7 @@ async function retainRollups({ database, tenant, settings, untilMs }: Tenant): P
     if ((await first(database, `SELECT ${IS_EXPORTED} AS exported`, day, "exported")) === 0) return true;
     for (let after = ""; ; ) {
       if (wallMs() >= untilMs) return false;
-      const devices = await devicesAfter(database, tenant, after);
+      const devices = await within(D1_ANSWERS_MS, "D1", devicesAfter(database, tenant, after));
       if (devices.length === 0) break;
       after = devices.at(-1)!;
       const page = [...day, JSON.stringify(devices)];
