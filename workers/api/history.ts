@@ -17,7 +17,7 @@ import {
 } from "../../schemas/query.ts";
 import { Problem } from "../problem.ts";
 import type { ApiEnv } from "./env.ts";
-import { Meter, type Pace, readPoints, SLICE_HOURS_MAX } from "./read-points.ts";
+import { Meter, type Pace, type PointQuestion, readPoints, SLICE_HOURS_MAX } from "./read-points.ts";
 
 const HOUR_MS = 3_600_000;
 const DEFAULT_RANGE_MS = HOUR_MS;
@@ -59,18 +59,10 @@ export async function readHistory(
   const pace = limit === undefined ? WHOLE : paceOf(resolution, limit);
   const meter = new Meter();
   const asked = { tenant, device, metric, resolution, fromMs, toMs, pinned, pace };
-  const points: (RawPoint | WindowPoint)[] = [];
-  let nextMs = toMs;
-  for await (const slice of readPoints(env, asked, meter)) {
-    for (const point of slice.points) points.push(point);
-    const isFull = points.length >= (limit ?? Number.POSITIVE_INFINITY);
-    if (limit === undefined) checkWhole(meter, maxPoints === undefined ? points.length : 0);
-    else if (isFull || isExhausted(meter)) {
-      points.length = Math.min(points.length, limit);
-      nextMs = isFull ? endOf(points.at(-1)!) : slice.untilMs;
-      break;
-    }
-  }
+  const { points, nextMs } =
+    limit === undefined
+      ? await readWhole(env, asked, meter, maxPoints !== undefined)
+      : await readPage(env, asked, meter, limit);
 
   const drawn = maxPoints === undefined ? undefined : thin(columnsOf(points), maxPoints, method);
   const shown = drawn === undefined ? points : drawn.map((index) => points[index]!);
@@ -87,6 +79,34 @@ export async function readHistory(
     ...(shown.length < points.length ? { thinned: { method, from: points.length } } : {}),
     ...(bytesRead > 0 ? { bytesRead } : {}),
   };
+}
+
+interface Read {
+  points: (RawPoint | WindowPoint)[];
+  /** Where the next page begins. */
+  nextMs: number;
+}
+
+/** @throws Problem `invalid_query` when there are too many points, or too much is to be read for them. */
+async function readWhole(env: ApiEnv, asked: PointQuestion, meter: Meter, isThinned: boolean): Promise<Read> {
+  const points: Read["points"] = [];
+  for await (const slice of readPoints(env, asked, meter)) {
+    for (const point of slice.points) points.push(point);
+    if (!isThinned) checkPoints(points.length);
+    checkTouched(meter);
+  }
+  return { points, nextMs: asked.toMs };
+}
+
+/** At most `limit` points; fewer when as much was read for them as may be. */
+async function readPage(env: ApiEnv, asked: PointQuestion, meter: Meter, limit: number): Promise<Read> {
+  const points: Read["points"] = [];
+  for await (const slice of readPoints(env, asked, meter)) {
+    for (const point of slice.points) points.push(point);
+    if (points.length >= limit) return { points: points.slice(0, limit), nextMs: endOf(points[limit - 1]!) };
+    if (isExhausted(meter)) return { points, nextMs: slice.untilMs };
+  }
+  return { points, nextMs: asked.toMs };
 }
 
 /** Slices of a page: of readings hardly longer than it, of windows as long as it is where none is without readings. */
@@ -119,9 +139,7 @@ function checkPoints(points: number): void {
   throw new Problem("invalid_query", `${detail}: ${REMEDIES}`);
 }
 
-/** What a whole answer may touch, and how many points it may have. */
-function checkWhole(meter: Meter, points: number): void {
-  checkPoints(points);
+function checkTouched(meter: Meter): void {
   if (!isExhausted(meter)) return;
   const touched = `${meter.readings} readings in ${meter.files} archive files`;
   const most = `a question may touch ${READINGS_PER_QUERY_MAX} and ${FILES_PER_QUERY_MAX}`;

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:test";
-import { beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it, vi } from "vitest";
 import { decodeBlock } from "../../core/block/decode.ts";
 import { windowPointOf } from "../../core/history/point.ts";
 import { windowsOfReadings } from "../../core/window/aggregate.ts";
@@ -12,6 +12,8 @@ import { blockMessageOf, HOUR_MS, T0 } from "../test-support.ts";
 import { apiEnv } from "./api-test-support.ts";
 import type { ApiEnv } from "./env.ts";
 import { readHistory } from "./history.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const DAY_MS = 24 * HOUR_MS;
 const DAY = Date.UTC(2026, 0, 5);

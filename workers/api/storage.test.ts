@@ -7,6 +7,8 @@ import { apiEnv } from "./api-test-support.ts";
 import type { ApiEnv } from "./env.ts";
 import { api } from "./worker.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 afterEach(() => {
   vi.useRealTimers();
 });
