@@ -1,7 +1,6 @@
 // A settled server against the ledger: every tier and every device, reading by reading and hour by hour.
-import type { HistoryAnswer } from "../../schemas/query.ts";
 import type { TenantClient } from "../flow/tenant-client.ts";
-import { HOUR_MS, type Ledger } from "./ledger.ts";
+import { HOUR_MS, type Hour, type Ledger } from "./ledger.ts";
 
 /** Acknowledged readings that a tier lacks or has otherwise, and readings that it has or counts too often. */
 export interface Difference {
@@ -30,9 +29,11 @@ interface Row {
   pending: number;
 }
 
-interface Stored {
+export interface Stored {
   rollups: unknown[];
   blocks: unknown[];
+  isMerged: boolean;
+  dirtyHours: number;
 }
 
 export async function compare(client: TenantClient, ledger: Ledger): Promise<Difference> {
@@ -46,6 +47,7 @@ export async function compare(client: TenantClient, ledger: Ledger): Promise<Dif
     ),
   );
   await compareStored(client, found);
+  await compareFleet(client, ledger, found);
   return found;
 }
 
@@ -68,15 +70,19 @@ async function compareDevice(client: TenantClient, ledger: Ledger, device: strin
   );
 }
 
+/** What storage has of a tenant, by its tables. */
+export const storedOf = async (client: TenantClient) =>
+  (await client.ask(`/local/fault/stored?tenant=${client.tenant}`)).body as Stored;
+
 /** Each revision of a block is in one file, and what has a rollup has a file. */
 async function compareStored(client: TenantClient, found: Differences) {
-  const { rollups, blocks } = (await client.ask(`/local/fault/stored?tenant=${client.tenant}`))
-    .body as Stored;
+  const { rollups, blocks, isMerged } = await storedOf(client);
   const known = new Set<string>();
   for (const block of blocks.map((each) => JSON.stringify(each))) {
     found.note("doubled", known.has(block) ? 1 : 0, `block ${block} is in two files`);
     known.add(block);
   }
+  if (isMerged) return;
   for (const rollup of rollups.map((each) => JSON.stringify(each)))
     found.note("lost", known.has(rollup) ? 0 : 1, `rollup ${rollup} has no file`);
 }
@@ -144,20 +150,61 @@ async function compareHours(
 ) {
   const range = rangeOf(ledger.readings(device, metric));
   const answer = await client.history(device, { metric, ...range, resolution: "1h", source: "warm" });
-  const hours = new Map((answer.points as WindowPoint[]).map((point) => [point.startMs, point]));
-  for (const [startMs, hour] of ledger.hours(device, metric)) {
-    const point = hours.get(startMs);
+  comparePoints(
+    answer.points as HourPoint[],
+    ledger.hours(device, metric),
+    `warm ${metric} of ${device}`,
+    found,
+  );
+}
+
+/** The hours of all devices together, which the cron has computed. */
+async function compareFleet(client: TenantClient, ledger: Ledger, found: Differences) {
+  const metrics = new Set(ledger.devices.flatMap((device) => ledger.metricsOf(device)));
+  for (const metric of metrics) {
+    const { from, to } = rangeOf(
+      ledger.devices.flatMap((device) => ledger.readings(device, metric)).sort(([a], [b]) => a - b),
+    );
+    const { status, body } = await client.get(
+      `/v1/fleet/history?metric=${metric}&from=${from}&to=${to}&resolution=1h`,
+    );
+    const hours = new Map<number, Hour>();
+    for (const device of ledger.devices) {
+      for (const [startMs, own] of ledger.hours(device, metric)) {
+        const hour = hours.get(startMs) ?? { count: 0, sum: 0, min: own.min, max: own.max };
+        hour.count += own.count;
+        hour.sum += own.sum;
+        hour.min = Math.min(hour.min, own.min);
+        hour.max = Math.max(hour.max, own.max);
+        hours.set(startMs, hour);
+      }
+    }
+    const points = status === 200 ? (body as { points: HourPoint[] }).points : [];
+    comparePoints(points, hours, `${metric} of the fleet`, found);
+  }
+}
+
+interface HourPoint extends Hour {
+  startMs: number;
+}
+
+function comparePoints(
+  points: readonly HourPoint[],
+  expected: ReadonlyMap<number, Hour>,
+  whose: string,
+  found: Differences,
+): void {
+  const hours = new Map(points.map((point) => [point.startMs, point]));
+  for (const [startMs, hour] of expected) {
+    const { count = 0, sum, min, max } = hours.get(startMs) ?? {};
     hours.delete(startMs);
-    const said = JSON.stringify(point);
-    const what = `warm ${metric} of ${device} in the hour of ${startMs}: ${said}, not ${JSON.stringify(hour)}`;
-    const { count = 0, sum, min, max } = point ?? {};
+    const said = JSON.stringify({ count, sum, min, max });
+    const what = `${whose} in the hour of ${startMs}: ${said}, not ${JSON.stringify(hour)}`;
     found.note("lost", hour.count - count, what);
     found.note("doubled", count - hour.count, what);
     const isRight = sum === hour.sum && min === hour.min && max === hour.max;
     found.note("lost", count === hour.count && !isRight ? 1 : 0, what);
   }
   for (const { startMs, count } of hours.values())
-    found.note("doubled", count, `warm ${metric} of ${device} in the hour of ${startMs}: never sent`);
+    found.note("doubled", count, `${whose} in the hour of ${startMs}: never sent`);
 }
-
-type WindowPoint = Extract<HistoryAnswer["points"][number], { startMs: number }>;

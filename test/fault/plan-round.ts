@@ -38,12 +38,14 @@ export interface Round {
   rates: FaultRates;
   streams: Stream[];
   kills: Kill[];
+  /** The cron ticks all the while, so that hours are computed and files written, merged and deleted under way. */
+  cronTicks: boolean;
 }
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Late in a day, so that a round comes to the next. */
-const START_MS = Date.UTC(2026, 4, 1, 19);
+/** Late in a day, so that a round comes to the next; and so long ago that the archive takes its days for settled. */
+const STARTED_MS = 3 * DAY_MS - 19 * HOUR_MS;
 const METRICS = ["level", "flow", "power"];
 const KILLS = [
   "kill -9 of process and runtime",
@@ -51,7 +53,8 @@ const KILLS = [
   "kill -9 that leaves the runtime a while",
 ] as const;
 
-export function planRound(seed: number): Round {
+/** @param todayMs midnight: a round plays in the days before. */
+export function planRound(seed: number, todayMs: number): Round {
   const random = new Random(seed, "round");
   const kinds: [Stream["kind"], devices: number, commitEveryMs: number, steps: number][] = [
     ["requests", 2, 0, 30],
@@ -62,7 +65,7 @@ export function planRound(seed: number): Round {
   let named = 0;
   const streams = kinds.map(([kind, count, commitEveryMs, length]): Stream => {
     const devices = Array.from({ length: count }, () => `device-${++named}`);
-    const sent = new Writer(random, devices, kind === "requests").write(length);
+    const sent = new Writer(random, devices, todayMs - STARTED_MS, kind === "requests").write(length);
     return { kind, devices, commitEveryMs, steps: sent.map((step) => withOuterFaults(step, kind, random)) };
   });
   const kills = Array.from({ length: random.pick([0, 0, 1, 1, 2]) }, () => ({
@@ -70,7 +73,8 @@ export function planRound(seed: number): Round {
     delayMs: random.between(0, 40),
     how: random.pick(KILLS),
   })).sort((a, b) => a.afterShare - b.afterShare);
-  return { seed, tenant: `fault-${seed}`, rates: drawRates(random), streams, kills };
+  const cronTicks = random.hits(0.5);
+  return { seed, tenant: `fault-${seed}`, rates: drawRates(random), streams, kills, cronTicks };
 }
 
 function withOuterFaults(step: Step, kind: Stream["kind"], random: Random): Step {
@@ -86,13 +90,14 @@ class Writer {
   readonly #devices: string[];
   readonly #together: boolean;
   readonly #known = new Map<string, Report[]>();
-  #clockMs = START_MS;
+  #clockMs: number;
   #steps: Step[] = [];
 
   /** @param together reports of one occasion leave in one request. */
-  constructor(random: Random, devices: string[], together: boolean) {
+  constructor(random: Random, devices: string[], startMs: number, together: boolean) {
     this.#random = random;
     this.#devices = devices;
+    this.#clockMs = startMs;
     this.#together = together;
   }
 

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { TenantClient } from "../flow/tenant-client.ts";
 import { chance } from "./chance.ts";
-import { compare, type Difference } from "./compare.ts";
+import { compare, type Difference, storedOf } from "./compare.ts";
 import { addCounts, type FaultCounts, type FaultOrder, type OuterFault } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
 import type { Kill, Round } from "./plan-round.ts";
@@ -23,6 +23,7 @@ const SETTLE_MS_MAX = 60_000;
 const STORM_SEALINGS = 4;
 const STORM_PAUSE_MS = 150;
 const ORPHAN_MS_MAX = 300;
+const TICK_PAUSE_MS = 400;
 
 export async function playRound(round: Round, server: ServerProcess, secret: string): Promise<RoundResult> {
   return await new PlayedRound(round, server, secret).play();
@@ -49,7 +50,7 @@ class PlayedRound {
     await this.#obey({ seed, rates });
     const world = this.#world();
     const playing = Promise.all(streams.map((stream) => playStream(stream, world)));
-    await this.#abortingEachOther([playing, this.#killAll(playing)]);
+    await this.#abortingEachOther([playing, this.#killAll(playing), this.#tick(playing)]);
     for (let i = 0; i < STORM_SEALINGS; i++) {
       await Promise.all(this.#ledger.devices.map((device) => this.#client.seal(device)));
       await sleep(STORM_PAUSE_MS);
@@ -109,16 +110,20 @@ class PlayedRound {
 
   async #killAll(playing: Promise<unknown>): Promise<void> {
     const all = this.#round.streams.reduce((sum, { steps }) => sum + steps.length, 0);
-    let isOver = false;
-    const over = () => {
-      isOver = true;
-    };
-    playing.then(over, over);
+    const isOver = endOf(playing);
     for (const kill of this.#round.kills) {
-      while (this.#steps < kill.afterShare * all && !isOver) await sleep(5);
+      while (this.#steps < kill.afterShare * all && !isOver()) await sleep(5);
       if (this.#failed.signal.aborted) return;
       await sleep(kill.delayMs);
       await this.#kill(kill);
+    }
+  }
+
+  async #tick(playing: Promise<unknown>): Promise<void> {
+    const isOver = endOf(playing);
+    for (; this.#round.cronTicks && !isOver(); await sleep(TICK_PAUSE_MS)) {
+      await this.#server.order({ do: "tick" }, SETTLE_MS_MAX);
+      await this.#expireLeases().catch(() => undefined);
     }
   }
 
@@ -149,6 +154,21 @@ class PlayedRound {
         throw new Error(`never settled: ${waiting} ${JSON.stringify(answers.map(({ body }) => body))}`);
       waiting = waiting.filter((_, i) => !isDone[i]);
     }
+    await this.#computeHours();
+  }
+
+  /** The cron ticks until no hour is left to compute. */
+  async #computeHours(): Promise<void> {
+    await this.#expireLeases();
+    for (const deadline = Date.now() + SETTLE_MS_MAX; (await storedOf(this.#client)).dirtyHours > 0; ) {
+      if (Date.now() > deadline) throw new Error("the hours of zones and fleet were never computed");
+      await this.#server.order({ do: "tick" }, SETTLE_MS_MAX);
+    }
+  }
+
+  /** No cron is at work: whoever holds a chore died at it. */
+  async #expireLeases(): Promise<void> {
+    await this.#client.ask("/local/fault/expire", { method: "POST" });
   }
 
   /** Messages held back all the while come now, when everything newer is stored and confirmed. */
@@ -159,6 +179,7 @@ class PlayedRound {
     for (const deadline = Date.now() + SETTLE_MS_MAX; (await consumed()) < consumedAt; await sleep(50)) {
       if (Date.now() > deadline) throw new Error("the messages held back never came");
     }
+    await this.#computeHours();
   }
 
   async #obey(order: FaultOrder): Promise<void> {
@@ -180,4 +201,14 @@ class PlayedRound {
   #note(fault: OuterFault): void {
     addCounts(this.#faults, { [fault]: 1 });
   }
+}
+
+/** Says whether it has come to its end, good or bad. */
+function endOf(playing: Promise<unknown>): () => boolean {
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  playing.then(over, over);
+  return () => isOver;
 }

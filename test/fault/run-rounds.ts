@@ -1,5 +1,6 @@
 // Rounds → their results: a few servers side by side, each playing one round after another on a state folder of its own.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle } from "../../scripts/bundle.ts";
@@ -22,6 +23,10 @@ export interface RoundsOptions {
 /** `error`: the round could not be played to its end, which nothing that was injected excuses. */
 export type RoundOutcome = (RoundResult & { error?: undefined }) | { seed: number; error: string };
 
+/** The cron looks at everything there is: after so many rounds a server begins on an empty state again. */
+const ROUNDS_PER_STATE = 10;
+const DAY_MS = 86_400_000;
+
 /** The Worker that fails by order. */
 export const ENTRY = "test/fault/worker/faulty-worker.ts";
 
@@ -29,18 +34,29 @@ export async function runRounds(options: RoundsOptions): Promise<RoundOutcome[]>
   const { seed, rounds, servers, keep } = options;
   const secret = await readLocalSecret();
   const folder = await mkdtemp(join(tmpdir(), "telltale-fault-"));
+  const clear = () => {
+    if (!keep) rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", clear);
   const worker = join(folder, "faulty-worker.mjs");
   await writeFile(worker, await bundle(ENTRY, { sourcemap: "inline" }));
   const seeds = Array.from({ length: rounds }, (_, i) => seed + i);
   const outcomes: RoundOutcome[] = [];
 
-  const lane = async (name: string) => {
-    const server = new ServerProcess(await freePort(), join(folder, name), ["server.ts", "--worker", worker]);
+  const todayMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+  const playSome = async (state: string) => {
+    const server = new ServerProcess(await freePort(), join(folder, state), [
+      "server.ts",
+      "--worker",
+      worker,
+    ]);
     try {
       await server.start();
-      for (let next = seeds.shift(); next !== undefined; next = seeds.shift()) {
-        const outcome = await playRound(planRound(next), server, secret).catch((error: Error) => ({
-          seed: next!,
+      for (let played = 0; played < ROUNDS_PER_STATE; played++) {
+        const next = seeds.shift();
+        if (next === undefined) return;
+        const outcome = await playRound(planRound(next, todayMs), server, secret).catch((error: Error) => ({
+          seed: next,
           error: error.stack ?? String(error),
         }));
         outcomes.push(outcome);
@@ -50,10 +66,14 @@ export async function runRounds(options: RoundsOptions): Promise<RoundOutcome[]>
       await server.stop();
     }
   };
+  const lane = async (name: string) => {
+    for (let states = 1; seeds.length > 0; states++) await playSome(`${name}-${states}`);
+  };
   try {
     await Promise.all(Array.from({ length: servers }, (_, i) => lane(`server-${i + 1}`)));
   } finally {
-    if (!keep) await rm(folder, { recursive: true, force: true });
+    process.off("exit", clear);
+    clear();
   }
   return outcomes.sort((a, b) => a.seed - b.seed);
 }

@@ -69,6 +69,8 @@ function tableOf(outcomes: readonly RoundOutcome[], seconds: number): string {
   return table.toString();
 }
 
+// The servers end with the harness, and what is kept of them goes at its exit.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 const { rounds, seed, servers, keep } = readArguments();
 console.log(`${rounds} rounds from seed ${seed}`);
 const startedAt = Date.now();

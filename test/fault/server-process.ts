@@ -66,7 +66,7 @@ export class ServerProcess {
   }
 
   /** Asks the process itself; false when it could not do it, took too long, or ended meanwhile. */
-  async order(order: object): Promise<boolean> {
+  async order(order: object, withinMs = ORDER_MS_MAX): Promise<boolean> {
     const child = this.#child;
     if (!this.#isReady || child?.connected !== true) return false;
     const id = ++this.#orders;
@@ -74,7 +74,7 @@ export class ServerProcess {
       this.#asked.set(id, resolve);
       child.send({ id, ...order }, (error) => error && resolve({ id, error: error.message }));
     });
-    const tooLong = sleep(ORDER_MS_MAX, { id, error: "it took too long" }, { ref: false });
+    const tooLong = sleep(withinMs, { id, error: "it took too long" }, { ref: false });
     const { error } = await Promise.race([answered, tooLong]);
     this.#asked.delete(id);
     return error === undefined;

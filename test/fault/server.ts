@@ -1,7 +1,7 @@
 // The server that the harness breaks: the faulty Worker on a state folder of its own, told by messages to evict objects and
 // to let the cron tick. Ends itself when the harness is gone.
 import { parseArgs } from "node:util";
-import { startLocal } from "../../scripts/local-run.ts";
+import { type LocalRun, startLocal } from "../../scripts/local-run.ts";
 
 export type ServerOrder = { id: number } & (
   | { do: "evict"; object: string; webSockets: "close" | "hibernate" }
@@ -13,12 +13,38 @@ export interface ServerAnswer {
 }
 
 /** Everything that waits for a time waits little, so that a round is seconds. */
-const VARS = { OUTBOX_RESEND_MS: "400", SEAL_SPREAD_MS: "0" };
+const VARS = { OUTBOX_RESEND_MS: "400", SEAL_SPREAD_MS: "0", GRACE_MS: "500" };
+
+let run: LocalRun | undefined;
+
+/** Also before it runs: a harness that ends leaves nothing behind. */
+async function stop(): Promise<void> {
+  await run?.stop();
+  process.exit(0);
+}
+
+async function obey(order: ServerOrder): Promise<void> {
+  if (run === undefined) throw new Error("it does not run yet");
+  if (order.do === "tick") return run.tick();
+  await run.miniflare.unsafeEvictDurableObject(run.objectsWorker, "DeviceObject", {
+    name: order.object,
+    webSockets: order.webSockets,
+  });
+}
+
+process.on("disconnect", stop);
+process.on("SIGTERM", stop);
+process.on("message", (order: ServerOrder) => {
+  obey(order).then(
+    () => process.send?.({ id: order.id } satisfies ServerAnswer),
+    (error) => process.send?.({ id: order.id, error: String(error) } satisfies ServerAnswer),
+  );
+});
 
 const { values } = parseArgs({
   options: { port: { type: "string" }, state: { type: "string" }, worker: { type: "string" } },
 });
-const run = await startLocal({
+run = await startLocal({
   port: Number(values.port),
   state: values.state,
   split: false,
@@ -28,22 +54,4 @@ const run = await startLocal({
   batchTimeoutSeconds: 0.1,
   quiet: true,
 });
-
-async function obey(order: ServerOrder): Promise<void> {
-  if (order.do === "tick") return run.tick();
-  await run.miniflare.unsafeEvictDurableObject(run.objectsWorker, "DeviceObject", {
-    name: order.object,
-    webSockets: order.webSockets,
-  });
-}
-
-process.on("message", (order: ServerOrder) => {
-  obey(order).then(
-    () => process.send?.({ id: order.id } satisfies ServerAnswer),
-    (error) => process.send?.({ id: order.id, error: String(error) } satisfies ServerAnswer),
-  );
-});
-const stop = () => run.stop().then(() => process.exit(0));
-process.on("disconnect", stop);
-process.on("SIGTERM", stop);
 process.send?.({ id: 0 } satisfies ServerAnswer);

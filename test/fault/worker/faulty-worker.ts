@@ -73,7 +73,10 @@ export class ZoneObject extends SoundZone {
   }
 }
 
-/** `[device, startMs, revision]` of every rollup of a tenant, and of every block that its files say they took in. */
+/**
+ * `[device, startMs, revision]` of every rollup of a tenant, and of every block that its files say they took in; a file that
+ * others were merged into says of none.
+ */
 async function storedBlocks(env: Env, tenant: string) {
   const ask = async <Row>(query: string) =>
     (await Promise.all(warmsOf(env).map((warm) => warm.prepare(query).bind(tenant).all<Row>()))).flatMap(
@@ -82,11 +85,14 @@ async function storedBlocks(env: Env, tenant: string) {
   const rollups = await ask<{ device: string; start_ms: number; revision: number }>(
     "SELECT device, start_ms, revision FROM rollup WHERE tenant = ?",
   );
+  const dirty = await ask<{ hour_ms: number }>("SELECT hour_ms FROM dirty_hour WHERE tenant = ?");
   const files = await ask<{ blocks: string }>(
     "SELECT blocks FROM archive_file WHERE tenant = ? AND kind = 'raw'",
   );
   return {
     rollups: rollups.map(({ device, start_ms, revision }) => [device, start_ms, revision]),
+    dirtyHours: dirty.length,
+    isMerged: files.some(({ blocks }) => blocks === "[]"),
     blocks: files
       .flatMap(({ blocks }) => JSON.parse(blocks) as unknown[][])
       .map((block) => block.slice(0, 3)),
@@ -106,6 +112,10 @@ async function obeyHarness(request: Request, env: Env): Promise<Response> {
       return Response.json({ consumedAt: consumed() + (await release(env.ROLLUPS)) });
     case "GET /local/fault/consumed":
       return Response.json(consumed());
+    case "POST /local/fault/expire":
+      // Who had a chore is dead or has come back: its lease is over, as it would be in five minutes.
+      await env.CONTROL.prepare("UPDATE chore SET leased_until = 0").run();
+      return new Response();
     case "GET /local/fault/stored":
       return Response.json(await storedBlocks(env, url.searchParams.get("tenant")!));
     case "GET /local/fault/row": {
