@@ -9,10 +9,11 @@ export interface Part {
   readings: number;
 }
 
-/** The server takes 4 MiB (BODY_BYTES_MAX); a line more may come to what is here. */
-const PART_CHARS_MAX = 3_000_000;
-/** What waits in all: a shuffled file has every day open at once. */
-const WAITING_CHARS_MAX = 64_000_000;
+/**
+ * `part`: the server takes 4 MiB (BODY_BYTES_MAX), names may have three bytes a character, and a line more may come to
+ * what is here. `waiting`: in all, for a shuffled file has every day open at once.
+ */
+const CHARS_MAX = { part: 1_200_000, waiting: 64_000_000 };
 
 interface OpenDay {
   lines: string[];
@@ -27,7 +28,12 @@ interface OpenDay {
  */
 export class PartCollector {
   readonly #days = new Map<string, OpenDay>();
+  readonly #charsMax: typeof CHARS_MAX;
   #chars = 0;
+
+  constructor(charsMax = CHARS_MAX) {
+    this.#charsMax = charsMax;
+  }
 
   /** `place` names the line in messages. */
   *add(line: CheckedLine, place: string): Generator<Part> {
@@ -40,8 +46,8 @@ export class PartCollector {
     day.chars += text.length + 1;
     day.readings += line.values.length;
     this.#chars += text.length + 1;
-    if (day.chars >= PART_CHARS_MAX) yield this.#take([date]);
-    if (this.#chars >= WAITING_CHARS_MAX) yield* this.#drain(WAITING_CHARS_MAX / 2);
+    if (day.chars >= this.#charsMax.part) yield this.#take([date]);
+    if (this.#chars >= this.#charsMax.waiting) yield* this.#drain(this.#charsMax.waiting / 2);
   }
 
   *finish(): Generator<Part> {
@@ -54,7 +60,7 @@ export class PartCollector {
     let chars = 0;
     for (const date of [...this.#days.keys()].sort()) {
       const own = this.#days.get(date)!.chars;
-      if (dates.length > 0 && chars + own > PART_CHARS_MAX) {
+      if (dates.length > 0 && chars + own > this.#charsMax.part) {
         yield this.#take(dates);
         if (this.#chars <= charsLeft) return;
         [dates, chars] = [[], 0];
