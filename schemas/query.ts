@@ -117,7 +117,8 @@ export type FleetPoint = z.infer<typeof fleetPoint>;
 
 /**
  * Every block that came in time is counted before `settledToMs`; null: all was asked of the devices. `dirtyHours` of the
- * range are being computed anew. `partial`: the devices in `missing` did not answer, or do not hold all of the range.
+ * range are being computed anew. `hoursFromMs`: the first hour there is; hours before it nobody reported, or they are older
+ * than the year that D1 keeps, and in the archive's hourly files. Null: none. `partial`: the devices in `missing` did not answer, or do not hold all of the range.
  */
 export const fleetHistoryAnswer = z.object({
   zone: zoneName.nullable(),
@@ -128,6 +129,7 @@ export const fleetHistoryAnswer = z.object({
   points: z.array(fleetPoint),
   settledToMs: z.number().nullable(),
   dirtyHours: z.number().int(),
+  hoursFromMs: z.number().nullable(),
   partial: z.boolean(),
   missing: z.array(deviceName),
 });

@@ -49,8 +49,11 @@ const together = ({ startMs, summary }: FleetPart, other: FleetPart, devices: nu
   summary: merge(summary, other.summary),
 });
 
-/** A device's block is sealed at the latest this long after its bucket ended: 1 min, the spread of 50, an alarm of 20. */
-const SEALED_AFTER_MS = 90 * 60_000;
+/**
+ * A device's block is sealed at the latest this long after its bucket ended: 1 min, the spread of 50, and the alarm of a
+ * silent device with buckets of six hours, six times 20 (core/device/alarm.ts); and some minutes to be stored.
+ */
+const SEALED_AFTER_MS = 3 * 3_600_000;
 
 /** Before this instant every block that came in time has been sealed, those of the longest buckets too. */
 export const sealedToMs = (nowMs: number) => alignDown(nowMs - SEALED_AFTER_MS, BUCKET_MS_MAX);

@@ -72,6 +72,10 @@ describe("thinning", () => {
     );
   });
 
+  it("[Q10] minmax of two points keeps an extreme beside the last", () => {
+    expect(thin(ofValues(0, 9, 0, 0), 2, "minmax")).toEqual([1, 3]);
+  });
+
   it("[Q10] lttb keeps a spike among flat readings, as the paper's figures do", () => {
     const value = Array.from({ length: 100 }, (_, i) => (i === 37 ? 50 : 0));
     expect(thin(ofValues(...value), 5, "lttb")).toContain(37);

@@ -62,7 +62,7 @@ function meanOf(at: readonly number[], value: readonly number[], start: number, 
 /** Of each of equal buckets the points with the least and the greatest figure, and the last point. */
 function extremes({ low, high }: Drawn, maxPoints: number): number[] {
   const last = low.length - 1;
-  const buckets = Math.floor((maxPoints - 1) / 2);
+  const buckets = Math.max(1, Math.floor((maxPoints - 1) / 2));
   const chosen = new Set<number>();
   for (let bucket = 0; bucket < buckets; bucket++) {
     const start = Math.floor((bucket * last) / buckets);
@@ -74,5 +74,6 @@ function extremes({ low, high }: Drawn, maxPoints: number): number[] {
     }
     chosen.add(Math.min(least, greatest)).add(Math.max(least, greatest));
   }
-  return [...chosen.add(last)];
+  // Room for two: of the least and the greatest the later, and the last.
+  return [...chosen.add(last)].slice(-maxPoints);
 }

@@ -121,6 +121,30 @@ it("[S11] a device counts once in an hour however many blocks it has there, and 
   expect((await hourOf("parts", "z", T0 + HOUR_MS))!.metrics.get("a")).toMatchObject(figures(1, [6]));
 });
 
+it("[S11] [X2] a stored block that is cut, its later part stored first: no hour is left counted twice", async () => {
+  const hour = (n: number): Points =>
+    Array.from({ length: 4 }, (_, i) => [T0 + n * HOUR_MS + i * 60_000, n + i]);
+  const whole = [0, 1, 2, 3].flatMap(hour);
+  const lengthMs = 4 * HOUR_MS;
+  await store("cut", "d1", "z", { a: whole }, { lengthMs });
+  await compute();
+  const cutMs = T0 + 2 * HOUR_MS;
+  const later = whole.filter(([at]) => at >= cutMs);
+  await store("cut", "d1", "z", { a: later }, { startMs: cutMs, revision: 2, lengthMs: lengthMs / 2 });
+  await compute();
+  const earlier = whole.filter(([at]) => at < cutMs);
+  await store("cut", "d1", "z", { a: earlier }, { revision: 2, lengthMs: lengthMs / 2 });
+  await compute();
+  for (const n of [0, 1, 2, 3]) {
+    const values = hour(n).map(([, value]) => value);
+    for (const zone of ["z", FLEET]) {
+      expect((await hourOf("cut", zone, T0 + n * HOUR_MS))!.metrics.get("a")).toMatchObject(
+        figures(1, values),
+      );
+    }
+  }
+});
+
 it("[S11] a device that moved leaves its old hours where they were, and a correction of them goes there", async () => {
   await store("moved", "d1", "old", { a: [[T0, 1]] });
   await store("moved", "d1", "new", { a: [[T0 + HOUR_MS, 2]] }, { startMs: T0 + HOUR_MS });

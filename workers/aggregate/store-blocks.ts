@@ -106,12 +106,14 @@ export async function storeBlocks(
       wallMs(),
       lives,
     );
+  const spans = JSON.stringify(sorted.map(({ device, startMs, endMs }) => [device, startMs, endMs]));
   const rolledUp = sorted.map(({ block, ...mark }) => ({ ...mark, rollup: rollupOf(block) }));
   const [inserted] = await within(
     STORAGE_ANSWERS_MS,
     "D1",
     database.batch([
       manifest,
+      database.prepare(MARK_REPLACED).bind(tenant, date, key, spans),
       ...textsOfRows(rolledUp).map((rows) => database.prepare(UPSERT_ROLLUPS).bind(tenant, date, key, rows)),
       database.prepare(MARK_HOURS).bind(tenant, date, key, hoursTextOf(rolledUp)),
     ]),
@@ -120,8 +122,8 @@ export async function storeBlocks(
 }
 
 /**
- * drizzle cannot say these three: an insert that happens only if no block of the file is stored and every device lives,
- * and two only if that happened. CROSS JOIN keeps json_each the outer loop, one look-up a block; SQLite would else scan the tenant's rollups.
+ * drizzle cannot say these four: an insert that happens only if no block of the file is stored and every device lives,
+ * and three only if that happened. CROSS JOIN keeps json_each the outer loop, one look-up a block; SQLite would else scan the tenant's rollups.
  */
 const INSERT_MANIFEST = `
   INSERT INTO archive_file
@@ -144,6 +146,16 @@ const UPSERT_ROLLUPS = `
   ON CONFLICT (tenant, device, start_ms) DO UPDATE
   SET end_ms = excluded.end_ms, revision = excluded.revision, summaries = excluded.summaries
   WHERE excluded.revision > rollup.revision`;
+/** A block that was cut leaves hours it had: its other part, which has them now, may have been stored and counted before. */
+const MARK_REPLACED = `
+  INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by)
+  SELECT DISTINCT ?1, rollup.zone, (rollup.start_ms / 3600000 + nth.value) * 3600000, 0 FROM json_each(?4) AS line
+  CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = line.value ->> 0 AND rollup.start_ms = line.value ->> 1
+    AND rollup.end_ms > line.value ->> 2
+  CROSS JOIN json_each('[0,1,2,3,4,5]') AS nth
+  WHERE (rollup.start_ms / 3600000 + nth.value) * 3600000 < rollup.end_ms
+    AND EXISTS (SELECT 1 FROM archive_file WHERE tenant = ?1 AND date = ?2 AND key = ?3)
+  ON CONFLICT (tenant, zone, hour_ms) DO UPDATE SET taken_by = 0 WHERE taken_by <> 0`;
 /** An hour counts in the zone its block was first stored with. A mark somebody works on is taken from them. */
 const MARK_HOURS = `
   INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by)

@@ -100,13 +100,22 @@ describe("from the hours computed before", () => {
     const odd = `metric=${encodeURIComponent('o"d.d')}&from=${DAY}&to=${DAY + HOUR_MS}`;
     expect((await answered("/v1/fleet", odd)).points).toHaveLength(1);
     expect((await answered("/v1/fleet", odd.replace("o%22d.d", "toString"))).points).toEqual([]);
-    expect((await answered("/v1/zones/nowhere", range(DAY, DAY + HOUR_MS))).points).toEqual([]);
+    const nowhere = await answered("/v1/zones/nowhere", range(DAY, DAY + HOUR_MS));
+    expect(nowhere).toMatchObject({ points: [], hoursFromMs: null });
+    expect(await answered("/v1/fleet", range(DAY - DAY_MS, DAY + HOUR_MS))).toMatchObject({
+      hoursFromMs: DAY,
+    });
   });
 
   it("[Q14] says how far it is settled: up to what may still be unsealed, and to what is being computed anew", async () => {
     const recent = await answered("/v1/fleet", range(T0 - DAY_MS, T0));
     // At ten the blocks of the six-hour bucket that ended at six have all been sealed.
     expect(recent.settledToMs).toBe(T0 - 4 * HOUR_MS);
+    // A fast device's block of a later hour tells nothing of the slow devices' blocks, which are still open.
+    await store("d1", (T0 - DAY) / HOUR_MS - 1, [3]);
+    const fast = await answered("/v1/fleet", range(T0 - DAY_MS, T0));
+    expect(fast).toMatchObject({ settledToMs: T0 - 4 * HOUR_MS, dirtyHours: 1 });
+    await compute();
     await store("d1", 5, [1_000], 2);
     const dirty = await answered("/v1/fleet", range(DAY, DAY + DAY_MS));
     expect(dirty).toMatchObject({ settledToMs: DAY + 5 * HOUR_MS, dirtyHours: 1 });

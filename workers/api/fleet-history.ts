@@ -73,8 +73,12 @@ export async function readFleetHistory(
     resolution,
     segments,
     points: merger.points(windowMs),
-    settledToMs: dirty === undefined ? null : clamp(dirty.fromMs ?? sealedToMs(now), startMs, liveFromMs),
+    settledToMs:
+      dirty === undefined
+        ? null
+        : clamp(Math.min(dirty.fromMs ?? endMs, sealedToMs(now)), startMs, liveFromMs),
     dirtyHours: dirty?.hours ?? 0,
+    hoursFromMs: dirty?.hoursFromMs ?? null,
     partial: missing.length > 0,
     missing,
   };
@@ -82,13 +86,18 @@ export async function readFleetHistory(
 
 /** Adds the hours the range has in D1, and says which of these are being computed anew. */
 async function addComputed(env: ApiEnv, { zone, ...asked }: Asked, merger: FleetMerger) {
-  const dirty: { fromMs: number | undefined; hours: number } = { fromMs: undefined, hours: 0 };
+  const dirty: { fromMs: number | undefined; hours: number; hoursFromMs: number | undefined } = {
+    fromMs: undefined,
+    hours: 0,
+    hoursFromMs: undefined,
+  };
   for (let startMs = asked.startMs; startMs < asked.endMs; startMs += HOURS_AT_ONCE * HOUR_MS) {
     const endMs = Math.min(startMs + HOURS_AT_ONCE * HOUR_MS, asked.endMs);
     const found = await readZoneHours(env, { ...asked, zone: zone ?? FLEET, startMs, endMs });
     merger.add(found.hours);
     dirty.fromMs ??= found.dirtyFromMs;
     dirty.hours += found.dirtyHours;
+    dirty.hoursFromMs ??= found.hoursFromMs;
   }
   return dirty;
 }

@@ -12,6 +12,8 @@ export interface ZoneHours {
   /** The first hour of the range that is not computed from all that is stored; undefined: there is none. */
   dirtyFromMs: number | undefined;
   dirtyHours: number;
+  /** The first hour of the zone at all; undefined: it has none. */
+  hoursFromMs: number | undefined;
 }
 
 /** `zone` FLEET: the whole fleet. Each database has other devices: their hours add up. */
@@ -25,13 +27,16 @@ export async function readZoneHours(
     hours: answers.flatMap(({ hours }) => hours),
     dirtyFromMs: dirty.size === 0 ? undefined : Math.min(...dirty),
     dirtyHours: dirty.size,
+    hoursFromMs: answers
+      .flatMap(({ firstMs }) => firstMs ?? [])
+      .reduce<number | undefined>((first, ms) => Math.min(first ?? ms, ms), undefined),
   };
 }
 
 async function readOne(
   database: D1Database,
   { tenant, zone, metric, startMs, endMs }: Parameters<typeof readZoneHours>[1],
-): Promise<{ hours: FleetPart[]; dirty: number[] }> {
+): Promise<{ hours: FleetPart[]; dirty: number[]; firstMs: number | null }> {
   const db = drizzle(database);
   // One metric is picked where the row lies: a zone may have a thousand. In a batch columns are told apart by their names.
   const of = <T>(member: "devices" | "summaries") =>
@@ -66,7 +71,11 @@ async function readOne(
         lt(dirtyHour.hourMs, endMs),
       ),
     );
-  const [rows, marks] = await fromStorage("D1", db.batch([hours, dirty]));
+  const first = db
+    .select({ hourMs: sql<number | null>`min(${zoneHour.hourMs})`.as("first_ms") })
+    .from(zoneHour)
+    .where(and(eq(zoneHour.tenant, tenant), eq(zoneHour.zone, zone)));
+  const [rows, marks, [earliest]] = await fromStorage("D1", db.batch([hours, dirty, first]));
   return {
     hours: rows.flatMap(({ startMs, devices, summary }) =>
       summary === null || devices === null
@@ -74,5 +83,6 @@ async function readOne(
         : [{ startMs, devices, summary: unpackSummary(summary)[0]!.summary }],
     ),
     dirty: marks.map(({ hourMs }) => hourMs),
+    firstMs: earliest?.hourMs ?? null,
   };
 }
