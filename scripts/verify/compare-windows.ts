@@ -72,8 +72,8 @@ function figuresOf(startMs: number, hours: readonly number[][]): Figures | undef
   };
 }
 
-/** Every cell is a whole number of these: 2^-60, the last bit of a float64 from 1/256 up. */
-const UNITS = 2 ** 60;
+/** Every cell is a whole number of these: the recording has cells as small as 2.8e-17, whose last bit is 2^-108. */
+const UNITS = 2 ** 140;
 
 /** The sum, exact and rounded once; a cell that is no whole number of units throws. */
 const exactSum = (values: readonly number[]) =>
