@@ -90,6 +90,33 @@ it("[S18] an hour that was cut at its second revision comes back as the two bloc
   expect(blocks.flatMap(({ block }) => block.columns[0]!.value)).toEqual([1, 2, 3, 4]);
 });
 
+it("[S18] of a block that was cut, what lies behind the cut is left out until the later part is stored", () => {
+  const points: [number, number][] = [
+    [T0, 1],
+    [T0 + 1_000, 2],
+    [T0 + 2_000, 3],
+    [T0 + 3_000, 4],
+  ];
+  const whole = stored("d1", hour, 1, { a: points.slice(0, 3), b: points.slice(2, 3) });
+  const earlier = stored("d1", [T0, T0 + 2_000], 2, { a: points.slice(0, 2) });
+  const later = stored("d1", [T0 + 2_000, T0 + HOUR_MS], 2, { a: points.slice(2), b: points.slice(2, 3) });
+  const first = {
+    revision: 2,
+    block: {
+      startMs: T0,
+      endMs: T0 + 2_000,
+      columns: [{ metric: "a", at: [T0, T0 + 1_000], value: [1, 2] }],
+    },
+  };
+  expect(of(whole, earlier).blocksOf("d1")).toEqual([first]);
+  const blocks = of(later, whole, earlier).blocksOf("d1");
+  expect(blocks[0]).toEqual(first);
+  expect(blocks[1]!.block.columns.map(({ metric, value }) => [metric, value])).toEqual([
+    ["a", [3, 4]],
+    ["b", [3]],
+  ]);
+});
+
 it("[S18] rows of the older layout, which does not say the block, come back by the hour", () => {
   const {
     block_start: _start,

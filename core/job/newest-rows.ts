@@ -114,7 +114,10 @@ export class NewestRows {
     return start < cutMs ? [start, end] : undefined;
   }
 
-  /** The blocks of a device, once settled: no block has a reading another has. */
+  /**
+   * The blocks of a device, once settled: no block has a reading another has. Of a block that was cut and whose later part
+   * is not stored yet, the rows behind the cut are left out: they come with that part, at its higher revision.
+   */
   blocksOf(device: string): RevisedBlock[] {
     const blocks = new Map<number, RevisedBlock>();
     for (const [metric, { at, value, revision, startMs, endMs }] of this.#devices.get(device) ?? []) {
@@ -138,6 +141,7 @@ export class NewestRows {
         column.value.push(value[row]!);
       }
     }
+    for (const { block } of blocks.values()) dropFrom(block, block.endMs);
     return [...blocks.values()].sort((a, b) => a.block.startMs - b.block.startMs);
   }
 
@@ -149,6 +153,16 @@ export class NewestRows {
   *#all(): Generator<Series> {
     for (const metrics of this.#devices.values()) yield* metrics.values();
   }
+}
+
+/** Takes the readings from `endMs` on out of the block; a column's instants ascend. */
+function dropFrom(block: Block, endMs: number): void {
+  for (const { at, value } of block.columns) {
+    if (at.at(-1)! < endMs) continue;
+    at.length = at.findIndex((instant) => instant >= endMs);
+    value.length = at.length;
+  }
+  block.columns = block.columns.filter(({ at }) => at.length > 0);
 }
 
 function newestOf(series: Series): Series {
