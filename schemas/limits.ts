@@ -24,7 +24,7 @@ export const AT_MICROSECONDS_ABOVE = 1e14;
 export const PROBLEMS_LISTED_MAX = 100;
 /** Longest a device may let the server hold its reports unacknowledged. */
 export const COMMIT_EVERY_MS_MAX = 15 * 60_000;
-/** Most raw readings one question may touch in one tier, and most archive files: a Worker has 128 MB. */
+/** Most raw readings one question may touch, and most archive files: a Worker has 128 MB. */
 export const READINGS_PER_QUERY_MAX = 500_000;
 export const FILES_PER_QUERY_MAX = 1_000;
 /** Most points a history answer holds. */

@@ -11,7 +11,7 @@ import { type ArchivedFile, FILE_COLUMNS, mergeFiles } from "./merge-files.ts";
 
 const D1_ANSWERS_MS = 60_000;
 
-/** After its end a partition still gets what its last blocks held: they are sealed within an hour of theirs. */
+/** After its end a partition still gets what its last blocks held: they are sealed within three hours of theirs. */
 const SETTLED_AFTER_MS = BUCKET_MS_MAX + 3_600_000;
 
 /** Where a turn stopped: the warm database's number and the partition last seen to. */
