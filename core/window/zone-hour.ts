@@ -39,12 +39,15 @@ export class ZoneHourBuilder {
     }
     if (own.size === 0) return;
     this.#hour.devices += 1;
-    for (const [metric, summary] of own) addMetric(this.#hour, metric, { devices: 1, summary });
+    for (const [metric, summary] of own) {
+      this.#hour.readings += summary.count;
+      addMetric(this.#hour, metric, { devices: 1, summary });
+    }
   }
 
-  /** The hour so far; undefined when no device has readings in it. */
+  /** The hour; undefined when no device has readings in it. */
   finish(): ZoneHour | undefined {
-    return this.#hour.devices === 0 ? undefined : this.#hour;
+    return this.#hour.devices === 0 ? undefined : bounded(this.#hour);
   }
 }
 
@@ -54,14 +57,28 @@ export function mergeZoneHours(hours: readonly ZoneHour[]): ZoneHour | undefined
   const merged: ZoneHour = { devices: 0, readings: 0, metrics: new Map() };
   for (const hour of hours) {
     merged.devices += hour.devices;
+    merged.readings += hour.readings;
     for (const [metric, of] of hour.metrics) addMetric(merged, metric, of);
   }
-  return merged;
+  return bounded(merged);
+}
+
+/**
+ * Most metrics of an hour that are kept, those of the most devices: each takes up to some 1.2 KB, and a row of D1 2 MB (D1
+ * limits, 2026-11). `readings` counts those of the others too.
+ */
+export const ZONE_METRICS_MAX = 1_000;
+
+function bounded(hour: ZoneHour): ZoneHour {
+  if (hour.metrics.size <= ZONE_METRICS_MAX) return hour;
+  const byDevices = [...hour.metrics].sort(
+    ([a, { devices: x }], [b, { devices: y }]) => y - x || (a < b ? -1 : 1),
+  );
+  return { ...hour, metrics: new Map(byDevices.slice(0, ZONE_METRICS_MAX)) };
 }
 
 function addMetric(hour: ZoneHour, metric: string, { devices, summary }: ZoneMetric): void {
   const known = hour.metrics.get(metric);
-  hour.readings += summary.count;
   hour.metrics.set(metric, {
     devices: (known?.devices ?? 0) + devices,
     summary: known === undefined ? summary : merge(known.summary, summary),

@@ -11,34 +11,50 @@ import {
 import { FLEET } from "../../schemas/tables.ts";
 import { wallMs } from "../clock.ts";
 import { warmsOf } from "../warm.ts";
+import { within } from "../within.ts";
 import type { Turn } from "./chores.ts";
 
 /** Devices whose rollups are read at once: a thousand metrics each would take 150 KB a device. */
 const DEVICES_A_PAGE = 100;
 const HOURS_A_PAGE = 1_000;
+/** An hour of a fleet of a hundred thousand devices is a thousand pages. */
+const HOUR_ANSWERS_MS = 120_000;
 
 interface Hour {
   tenant: string;
   hourMs: number;
 }
 
+/** Where a turn stopped: the warm database's number, its zones or its fleets, and the hour last seen to. */
+type Place = Hour & { number: number; isFleet: boolean };
+
+const START: Place = { number: 0, isFleet: false, tenant: "", hourMs: 0 };
+
 /**
- * One pass over the marks of each warm database, an hour at a time, the zones of an hour together: its rollups are read
- * once. Whoever stores a block meanwhile takes the mark away, and the hour is computed again.
+ * One pass over the marks of each warm database, first those of zones and then those of fleets, an hour at a time, the
+ * zones of an hour together: its rollups are read once. Whoever stores a block meanwhile takes the mark away, and the hour
+ * is computed again. An hour that fails costs no other: its mark stays for the next pass.
  */
-export async function computeZoneHours({ env, untilMs }: Turn): Promise<string> {
-  for (const database of warmsOf(env)) {
-    for (const isFleet of [false, true]) {
-      let after: Hour = { tenant: "", hourMs: 0 };
-      for (let hours = await dirtyAfter(database, after, isFleet); hours.length > 0; ) {
-        for (const hour of hours) {
-          if (wallMs() >= untilMs) return "more";
-          await (isFleet ? computeFleetHour : computeHour)(database, hour);
-        }
-        after = hours.at(-1)!;
-        hours = await dirtyAfter(database, after, isFleet);
+export async function computeZoneHours({ env, cursor, untilMs }: Turn): Promise<string> {
+  let place: Place = cursor === "" ? START : JSON.parse(cursor);
+  const databases = warmsOf(env);
+  while (place.number < databases.length) {
+    const database = databases[place.number]!;
+    const hours = await dirtyAfter(database, place, place.isFleet);
+    for (const hour of hours) {
+      if (wallMs() >= untilMs) return JSON.stringify(place);
+      try {
+        const computing = (place.isFleet ? computeFleetHour : computeHour)(database, hour);
+        await within(HOUR_ANSWERS_MS, "D1", computing);
+      } catch (error) {
+        console.error("hour not computed; the next pass tries again", { ...hour, error: String(error) });
       }
+      place = { ...place, ...hour };
     }
+    if (hours.length > 0) continue;
+    place = place.isFleet
+      ? { ...START, number: place.number + 1 }
+      : { ...START, number: place.number, isFleet: true };
   }
   return "";
 }
