@@ -1,6 +1,7 @@
 // NDJSON lines of an import → the readings that can be taken, and why the others cannot.
 import type { ReadingCode } from "../../schemas/codes.ts";
 import { PROBLEMS_LISTED_MAX } from "../../schemas/limits.ts";
+import type { TenantSettings } from "../../schemas/tenant.ts";
 import { checkReport } from "../decode/check-report.ts";
 import { parseLenient } from "../decode/parse-json.ts";
 
@@ -28,11 +29,23 @@ export interface LineOutcome {
   problems: ImportProblem[];
 }
 
-/** What an import may hold: from what the archive still keeps to what devices may still send. */
+/** What an import may hold. */
 export interface ImportSpan {
   fromMs: number;
   toMs: number;
 }
+
+const DAY_MS = 86_400_000;
+
+/** From here on the archive has all its days; of an older one, retention may just be deleting. */
+export const keptFromMs = ({ retention }: TenantSettings, nowMs: number) =>
+  retention.archiveDays === null ? 0 : nowMs - (retention.archiveDays - 1) * DAY_MS;
+
+/** From what the archive still keeps to what devices may still send. */
+export const importSpan = (settings: TenantSettings, nowMs: number): ImportSpan => ({
+  fromMs: keptFromMs(settings, nowMs),
+  toMs: nowMs - settings.latenessHorizonMs,
+});
 
 /** Checks one value as a report is checked; it names its device and its instant, which lies in the span. */
 export function checkLine(

@@ -1,6 +1,6 @@
 // Files → the parts of an import on the server, and what could not be taken.
 import { gzipSync } from "node:zlib";
-import { checkLine, type ImportCode, type ImportSpan } from "../../core/job/check-import.ts";
+import { checkLine, type ImportCode, type ImportSpan, importSpan } from "../../core/job/check-import.ts";
 import { type JobAnswer, partAnswer } from "../../schemas/job.ts";
 import { tenantSettings } from "../../schemas/tenant.ts";
 import { postReports } from "../replay/post-reports.ts";
@@ -10,7 +10,6 @@ import { type Part, PartCollector } from "./collect-parts.ts";
 import { type Format, readFile } from "./read-file.ts";
 import type { Columns } from "./row.ts";
 
-const DAY_MS = 86_400_000;
 const UPLOADS_AT_ONCE = 4;
 const PROBLEMS_KEPT = 1_000;
 const RECENT_A_REQUEST = 1_000;
@@ -54,7 +53,8 @@ export class ImportStopped extends Error {
 /** Uploads everything and starts the job; one that cannot be started is given up. @throws ImportStopped, AdminFailure */
 export async function runImport(options: ImportOptions): Promise<ImportResult> {
   const { client, zone } = options;
-  const span = await spanOf(client);
+  const settings = tenantSettings.parse(await client.ask("GET", "/v1/tenant"));
+  const span = importSpan(settings, Date.now());
   const job = await client.post("/v1/admin/import", { zone });
   try {
     return await upload(options, job, span);
@@ -107,13 +107,6 @@ async function upload(options: ImportOptions, job: JobAnswer, span: ImportSpan):
   await recent.finish();
   result.job = await client.post(`/v1/admin/import/${job.id}/start`);
   return result;
-}
-
-/** What an import of this tenant may hold now. */
-async function spanOf(client: AdminClient): Promise<ImportSpan> {
-  const { latenessHorizonMs, retention } = tenantSettings.parse(await client.ask("GET", "/v1/tenant"));
-  const fromMs = retention.archiveDays === null ? 0 : Date.now() - (retention.archiveDays - 1) * DAY_MS;
-  return { fromMs, toMs: Date.now() - latenessHorizonMs };
 }
 
 type Refuse = (readings: number, problems: readonly Problem[]) => void;

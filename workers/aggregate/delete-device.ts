@@ -8,20 +8,20 @@ import type { DeleteSpec } from "../../schemas/job.ts";
 import { FLEET } from "../../schemas/tables.ts";
 import { wallMs } from "../clock.ts";
 import { IS_AT } from "../jobs.ts";
-import { warmIndexOf, warmOf, warmsOf } from "../warm.ts";
+import { warmOf } from "../warm.ts";
 import { eraseFile, type ListedFile } from "./delete-files.ts";
 import { eraseOrphans, type OrphanPlace } from "./delete-orphans.ts";
-import { daysInHours, hasZoneHours } from "./delete-past.ts";
+import { computePast, daysInHours, type PastCursor } from "./delete-past.ts";
 import { eraseStaged } from "./delete-staged.ts";
-import { type DayCursor, isAhead, replayDay, retainedOf, rollupsDeleted } from "./replay-day.ts";
+import { retainedOf, rollupsDeleted } from "./replay-day.ts";
 import type { RunningJob, Step } from "./run-jobs.ts";
 
 /** PERSISTED as the job's cursor. */
 type Cursor =
   | { at: "tombstone" | "registry" | "object" | "finish" | "end" }
   | { at: "rollups" | "list"; hours: HourSpans }
-  | { at: "files" | "hours" | "past hours"; next: number }
-  | { at: "past"; next: number; day: DayCursor | null; deletedBefore: number }
+  | { at: "files" | "hours"; next: number }
+  | { at: "past"; past: PastCursor }
   | { at: "staged"; page: string | null }
   | { at: "orphans"; place: OrphanPlace };
 
@@ -63,9 +63,7 @@ export async function deleteDevice(job: Deletion): Promise<Step> {
     case "finish":
       return await finish(job);
     case "past":
-      return await computePast(job, cursor);
-    case "past hours":
-      return await awaitPast(job, cursor.next);
+      return await past(job, cursor.past);
     case "end":
       await job.env.COLD.delete(listKey(job));
       return { phase: "done", outcome: "done" };
@@ -255,39 +253,11 @@ async function finish(job: Deletion): Promise<Step> {
     .run();
   const { past } = await readList(job);
   const deletedBefore = await rollupsDeleted(env, tenant);
-  return go({ at: "past", next: 0, day: null, deletedBefore }, { done: 0, total: past.length });
+  const cursor: PastCursor = { next: 0, day: null, deletedBefore };
+  return go({ at: "past", past: cursor }, { done: 0, total: past.length });
 }
 
-/** Zones and fleet still have hours of which D1 has no rollups: those come back from the archive, now without the device. */
-async function computePast(job: Deletion, cursor: Extract<Cursor, { at: "past" }>): Promise<Step> {
-  const { env, tenant, spec, progress } = job;
-  const date = (await readList(job)).past[cursor.next];
-  if (date === undefined) return go({ at: "past hours", next: 0 });
-  const then = { ...cursor, next: cursor.next + 1, day: null };
-  if (cursor.day === null) {
-    const ahead = await isAhead(env, tenant, progress.counts.restored ?? 0, cursor.deletedBefore);
-    if (ahead) return go(cursor, { outcome: "wait" });
-    if (!(await hasZoneHours(warmOfJob(job), tenant, date))) return go(then, { done: cursor.next + 1 });
-  }
-  const number = warmIndexOf(tenant, spec.device, warmsOf(env).length);
-  const { next, restored } = await replayDay(env, { number, tenant, date }, cursor.day);
-  const counts = { restored };
-  if (next !== null) return go({ ...cursor, day: next }, { counts });
-  return go(then, { counts, done: cursor.next + 1 });
+async function past(job: Deletion, at: PastCursor): Promise<Step> {
+  const { next, ...step } = await computePast(job, warmOfJob(job), (await readList(job)).past, at);
+  return next === null ? go({ at: "end" }, step) : go({ at: "past", past: next }, step);
 }
-
-async function awaitPast(job: Deletion, next: number): Promise<Step> {
-  const { past } = await readList(job);
-  const page = past.slice(next, next + SPANS_AT_ONCE);
-  if (page.length === 0) return go({ at: "end" });
-  const marked = await warmOfJob(job)
-    .prepare(SELECT_MARK_OF_DAYS)
-    .bind(job.tenant, JSON.stringify(page))
-    .first();
-  if (marked !== null) return go({ at: "past hours", next }, { outcome: "wait" });
-  return go({ at: "past hours", next: next + page.length });
-}
-
-const SELECT_MARK_OF_DAYS = `
-  SELECT 1 FROM dirty_hour WHERE tenant = ?1
-    AND date(hour_ms / 1000, 'unixepoch') IN (SELECT value FROM json_each(?2)) LIMIT 1`;

@@ -1,5 +1,6 @@
 // A replay → day after day of each warm database rebuilt, and then a job that says so.
 import { dateOf } from "../../core/archive/key.ts";
+import { keptFromMs } from "../../core/job/check-import.ts";
 import type { ReplaySpec } from "../../schemas/job.ts";
 import { wallMs } from "../clock.ts";
 import { readSettings } from "../tenant.ts";
@@ -40,9 +41,8 @@ export async function replayRange(job: Replay): Promise<Step> {
 
 /** The days of the range whose files the archive still keeps all of: of an older day, some may have been deleted. */
 async function daysOf({ env, tenant, spec }: Replay): Promise<{ first: string; last: string }> {
-  const { archiveDays } = (await readSettings(env.TENANT, tenant)).retention;
-  const keptFromMs = archiveDays === null ? 0 : wallMs() - (archiveDays - 1) * DAY_MS;
-  return { first: dateOf(Math.max(spec.fromMs, keptFromMs)), last: dateOf(spec.toMs - 1) };
+  const keptMs = keptFromMs(await readSettings(env.TENANT, tenant), wallMs());
+  return { first: dateOf(Math.max(spec.fromMs, keptMs)), last: dateOf(spec.toMs - 1) };
 }
 
 async function begin(job: Replay): Promise<Step> {

@@ -1,7 +1,7 @@
 // /v1/admin: long work for the tenant, and how far it is.
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import { checkLines } from "../../../core/job/check-import.ts";
+import { checkLines, importSpan } from "../../../core/job/check-import.ts";
 import { PartBuilder } from "../../../core/job/import-part.ts";
 import { importBody, type JobAnswer, jobsQuery, replayBody } from "../../../schemas/job.ts";
 import { BODY_BYTES_MAX } from "../../../schemas/limits.ts";
@@ -27,7 +27,6 @@ import { validate, validateBody } from "../validate.ts";
 
 export const admin = new Hono<ApiContext>();
 
-const DAY_MS = 86_400_000;
 const partNumber = z.coerce
   .number()
   .int()
@@ -79,15 +78,11 @@ admin.put("/import/:job/parts/:part", requireRole("admin"), async (c) => {
   const part = validate(partNumber, c.req.param("part"), "invalid_query");
   await receivingImport(c.env, tenant, id);
   const text = await readNdjson(c.req.raw);
-  const { latenessHorizonMs, retention } = await readSettings(c.env.TENANT, tenant);
   const now = wallMs();
-  const fromMs = retention.archiveDays === null ? 0 : now - (retention.archiveDays - 1) * DAY_MS;
+  const span = importSpan(await readSettings(c.env.TENANT, tenant), now);
   const builder = new PartBuilder();
-  const checked = checkLines(
-    text,
-    now,
-    { fromMs, toMs: now - latenessHorizonMs },
-    ({ device, at, names, values }) => builder.add(device, at, names, values),
+  const checked = checkLines(text, now, span, ({ device, at, names, values }) =>
+    builder.add(device, at, names, values),
   );
   await c.env.COLD.put(partKey(tenant, id, part), builder.finish());
   await receivingImport(c.env, tenant, id); // else it was started meanwhile, perhaps without this part
