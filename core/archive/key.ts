@@ -20,7 +20,7 @@ export function partitionEndMs(kind: "raw" | "hourly", date: string): number {
   return end.getTime();
 }
 
-/** Hive-style partitions, as DuckDB and others read them. `id` names the contents, so writing them again changes nothing. */
+/** Hive-style partitions, as DuckDB and others read them. `id` is 32 hex digits that say nothing of the contents. */
 export const archiveKey = (kind: "raw" | "hourly", tenant: string, date: string, id: string) =>
   `${kind}/tenant=${tenant}/date=${date}/${id}.parquet`;
 

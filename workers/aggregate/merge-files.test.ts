@@ -47,7 +47,7 @@ async function store(...blocks: Stored[]): Promise<void> {
 const live = async (): Promise<ArchivedFile[]> =>
   (
     await env.WARM_0.prepare(
-      `SELECT ${FILE_COLUMNS} FROM archive_file WHERE tenant = ? AND replaced_at IS NULL ORDER BY created_at, key`,
+      `SELECT ${FILE_COLUMNS} FROM archive_file WHERE tenant = ? AND replaced_at IS NULL ORDER BY created_at, min_device, key`,
     )
       .bind(tenant)
       .all<ArchivedFile>()
@@ -115,6 +115,24 @@ it("[S13] a merge of which a file was replaced meanwhile changes nothing", async
   expect(await mergeFiles(env.WARM_0, env.COLD, files.slice(0, 2))).toBe(false);
   expect(await live()).toEqual(between);
   expect(await replaced()).toBe(2);
+});
+
+it("[S13] [S21] a merge tried again has a key of its own: one that was deleted or marked as nobody's is not in its way", async () => {
+  for (const device of ["a", "b"]) await store({ device, metrics: { t: [1] } });
+  const files = await live();
+  const away = {
+    prepare: env.WARM_0.prepare.bind(env.WARM_0),
+    batch: async () => {
+      throw new Error("D1 is away");
+    },
+  } as unknown as D1Database;
+  const keys = async () =>
+    (await env.COLD.list({ prefix: `raw/tenant=${tenant}/` })).objects.map(({ key }) => key);
+  const before = await keys();
+  await expect(mergeFiles(away, env.COLD, files)).rejects.toThrow("D1 is away");
+  const [orphan] = (await keys()).filter((key) => !before.includes(key));
+  expect(await mergeFiles(env.WARM_0, env.COLD, files)).toBe(true);
+  expect((await live())[0]!.key).not.toBe(orphan);
 });
 
 it("[S13] [S17] while a device of the tenant is being deleted no merge is committed", async () => {

@@ -8,7 +8,7 @@ import { wallMs } from "../clock.ts";
 import { type OpenParquet, openParquet, readRowGroups } from "../parquet.ts";
 import { within } from "../within.ts";
 import { ArchiveUpload } from "./archive-upload.ts";
-import { bytesOfGroup, devicesOfGroup, shortHash } from "./write-archive.ts";
+import { bytesOfGroup, devicesOfGroup, ownId, shortHash } from "./write-archive.ts";
 
 const STORAGE_ANSWERS_MS = 60_000;
 /** Row groups that are copied as they stand are fetched in runs of this length. */
@@ -44,8 +44,7 @@ export async function mergeFiles(
   const layout = layoutOf(kind);
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  const id = await shortHash(JSON.stringify(files.map(({ key }) => key).sort()));
-  const upload = new ArchiveUpload(bucket, archiveKey(kind, tenant, date, id), layout);
+  const upload = new ArchiveUpload(bucket, archiveKey(kind, tenant, date, ownId()), layout);
   // What was written so far says best how long the whole will be; before that, what was merged does.
   const groupRows = () =>
     upload.rows > 0

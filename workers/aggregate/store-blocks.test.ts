@@ -51,6 +51,16 @@ it("[S3] of consumers that store the same blocks at once one commits, and the ot
   expect(await rollupsOf("race-same")).toHaveLength(2);
 });
 
+it("[S2] [S21] blocks stored once more after their rollups were taken back to revision 0 are a file of their own", async () => {
+  const blocks = decoded([message("lowered", "d1")]);
+  await storeBlocks(env.WARM_0, env.COLD, blocks);
+  await env.WARM_0.prepare("UPDATE rollup SET revision = 0 WHERE tenant = 'lowered'").run();
+  await storeBlocks(env.WARM_0, env.COLD, blocks);
+  expect(await filesOf("lowered")).toHaveLength(2);
+  expect(await rollupsOf("lowered")).toEqual([{ device: "d1", revision: 1 }]);
+  expect(await valuesOf("lowered", "d1")).toEqual([1, 1.5]);
+});
+
 it("[S3] consumers whose blocks overlap: no block is in two files, and trying again stores the rest", async () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   const messages = Array.from({ length: 8 }, (_, i) => message("race-overlap", `d${i}`));

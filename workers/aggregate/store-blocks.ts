@@ -5,7 +5,7 @@ import type { Block } from "../../core/block/block.ts";
 import { packSummaries, type Rollup, rollupOf } from "../../core/window/pack-summary.ts";
 import { wallMs } from "../clock.ts";
 import { within } from "../within.ts";
-import { encodeParquet, PARQUET_TYPE, shortHash } from "./write-archive.ts";
+import { encodeParquet, ownId, PARQUET_TYPE } from "./write-archive.ts";
 
 export interface DecodedBlock {
   tenant: string;
@@ -69,8 +69,8 @@ const SELECT_TOMBSTONES = `
 
 /**
  * Puts the file, then commits manifest, rollups and the marks of the hours to compute anew together. A file whose commit
- * did not happen is in no manifest: it is invisible. When another consumer stored one of the blocks meanwhile, or its
- * device was deleted, nothing is committed.
+ * did not happen is in no manifest: it is invisible, and the next try puts another. When another consumer stored one of
+ * the blocks meanwhile, or its device was deleted, nothing is committed.
  * @throws when R2 or D1 fail or do not answer, or another consumer was faster: the batch is tried again.
  */
 export async function storeBlocks(
@@ -82,7 +82,7 @@ export async function storeBlocks(
   const { tenant, startMs } = sorted[0]!;
   const date = dateOf(startMs);
   const ids = JSON.stringify(sorted.map(({ device, startMs, revision }) => [device, startMs, revision]));
-  const key = archiveKey("raw", tenant, date, await shortHash(ids));
+  const key = archiveKey("raw", tenant, date, ownId());
   const columns = rawColumns(sorted);
   const file = encodeParquet(columns);
   await within(STORAGE_ANSWERS_MS, "R2", bucket.put(key, file, PARQUET_TYPE));

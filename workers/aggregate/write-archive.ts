@@ -123,7 +123,10 @@ export function devicesOfGroup({ columns }: RowGroup): [first: string, last: str
   return [min_value as string, max_value as string];
 }
 
-/** The first 128 bits of SHA-256, hex: the same contents always make the same key. */
+/** 32 hex digits nobody had before: what one attempt puts, no other attempt overwrites, and none deletes as its own. */
+export const ownId = () => crypto.randomUUID().replaceAll("-", "");
+
+/** The first 128 bits of SHA-256, hex: for a name that others have to find from what it was made of. */
 export async function shortHash(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return [...new Uint8Array(digest, 0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
