@@ -8,7 +8,7 @@ import { readSettings } from "../tenant.ts";
 import { warmsOf } from "../warm.ts";
 import { importSlices } from "./import-day.ts";
 import { deleteParts, entriesOf, readSurvey, surveyParts } from "./import-survey.ts";
-import { type DayCursor, isAhead, replayDay, retainedOf, rollupsDeleted } from "./replay-day.ts";
+import { type DayCursor, isAhead, type Pace, replayDay, retainedOf, rollupsDeleted } from "./replay-day.ts";
 import type { RunningJob, Step } from "./run-jobs.ts";
 
 const DAY_MS = 86_400_000;
@@ -23,14 +23,13 @@ type Cursor =
   /** Set by whoever gives the import up before it was started; see jobs.ts. */
   | { at: "discard"; reason: string };
 
-interface DaysCursor {
+interface DaysCursor extends Pace {
   at: "days";
   /** The day's place among the days of the survey, and the number of the warm database. */
   next: number;
   number: number;
   /** `restore`: D1 has given up the day, and gets it back before anything of the import is stored. */
   stage: { restore: DayCursor | null } | { place: Place; deleted: number | null };
-  deletedBefore: number;
 }
 
 type Import = RunningJob<ImportSpec>;
@@ -114,11 +113,11 @@ async function importNext(job: Import, cursor: DaysCursor): Promise<Step> {
   }
   const day = { number, tenant, date };
   if ("restore" in stage) {
-    if (await isAhead(env, tenant, progress.counts.restored ?? 0, cursor.deletedBefore))
-      return { outcome: "wait" };
+    if (stage.restore === null && (await isAhead(env, tenant, progress.counts.restored ?? 0, cursor)))
+      return { cursor: { ...cursor, waits: (cursor.waits ?? 0) + 1 }, outcome: "wait" };
     const { next, restored } = await replayDay(env, day, stage.restore);
     const counts = { restored };
-    if (next !== null) return go({ ...cursor, stage: { restore: next } }, { counts });
+    if (next !== null) return go({ ...cursor, waits: 0, stage: { restore: next } }, { counts });
     const deleted = stage.restore?.deleted ?? 0;
     return go({ ...cursor, stage: { place: AT_FIRST, deleted } }, { counts });
   }
@@ -129,8 +128,11 @@ async function importNext(job: Import, cursor: DaysCursor): Promise<Step> {
   if (next === "gone") return go({ ...cursor, stage: { restore: null } }, { counts });
   if (next !== null) return go({ ...cursor, stage: { ...stage, place: next } }, { counts });
   // What retention took of the day while it was changed has to come back, and is whole then.
+  const retained = await retainedOf(database, tenant);
   const isGone =
-    stage.deleted !== null && stage.deleted !== (await retainedOf(database, tenant)).rollupsDeleted;
+    stage.deleted === null
+      ? Date.parse(date) < retained.hourlyFromMs
+      : stage.deleted !== retained.rollupsDeleted;
   if (isGone) return go({ ...cursor, stage: { restore: null } }, { counts });
   return go({ ...cursor, number: number + 1, stage: { place: AT_FIRST, deleted: null } }, { counts });
 }

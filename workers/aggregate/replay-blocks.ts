@@ -2,6 +2,7 @@
 import { dateOf } from "../../core/archive/key.ts";
 import type { ReplaySpec } from "../../schemas/job.ts";
 import { warmOf } from "../warm.ts";
+import { retainedOf } from "./replay-day.ts";
 import type { RunningJob, Step } from "./run-jobs.ts";
 
 const DAY_MS = 86_400_000;
@@ -80,12 +81,17 @@ async function isUnderWay(job: Replay, device: string): Promise<boolean> {
   return newest !== null && newest >= ((await heldFromMs(job, device)) ?? Number.POSITIVE_INFINITY);
 }
 
-/** From where on in the range the object has every block; null: it has nothing. */
+/**
+ * From where on in the range the object has every block; null: it has nothing. Days that D1 has given up are left alone:
+ * an hour of them would be computed from what was sent again and nothing else. They are replayed from the archive.
+ */
 async function heldFromMs(job: Replay, device: string): Promise<number | null> {
-  const { startMs } = spanOf(job);
+  const { startMs, endMs } = spanOf(job);
+  const { hourlyFromMs } = await retainedOf(warmOf(job.env, job.tenant, device), job.tenant);
+  if (hourlyFromMs >= endMs) return null;
   // Asks for no readings, only how far back they reach.
   const bounds = await job.env.DEVICE.getByName(`${job.tenant}/${device}`).readings("", startMs, startMs);
-  return bounds === null ? null : Math.max(startMs, bounds.hotFromMs);
+  return bounds === null ? null : Math.max(startMs, bounds.hotFromMs, hourlyFromMs);
 }
 
 /** The whole UTC days of the range. */

@@ -1,5 +1,8 @@
 // A UTC day of a warm database → all its rollups in D1 again, and its hours to be computed from them.
 import type { Place } from "../../core/job/slices.ts";
+import { alignDown } from "../../core/window/align.ts";
+import { wallMs } from "../clock.ts";
+import { readSettings } from "../tenant.ts";
 import { warmsOf } from "../warm.ts";
 import type { AggregateEnv } from "./env.ts";
 import { type Day, replaySlices } from "./replay-archive.ts";
@@ -19,7 +22,7 @@ export interface DayCursor {
 /**
  * One step of a day; null begins it, and gives null when it is whole. An hour is computed from what D1 has of it, so the
  * hours of a day that D1 had given up are marked only when all of the day is back; a day of which retention has taken
- * something again meanwhile is begun anew.
+ * something meanwhile, for the first time or again, is begun anew.
  * @throws when a block of the day is stored meanwhile: the step is made again.
  */
 export async function replayDay(
@@ -40,7 +43,8 @@ export async function replayDay(
   const replayed = await replaySlices(env, day, cursor.place, { marks: !isExpired });
   const zones = isExpired ? [...new Set([...cursor.zones, ...replayed.zones])] : [];
   const { rollups, readings } = replayed;
-  const counts = { rollups, readings, restored: isExpired ? rollups : 0 };
+  const isTakenAgain = isExpired && Date.parse(date) < (await wantedFromMs(env, tenant));
+  const counts = { rollups, readings, restored: isTakenAgain ? rollups : 0 };
   if (replayed.place !== null) return { next: { ...cursor, place: replayed.place, zones }, ...counts };
   const isWhole = await markHours(database, day, zones, isExpired ? cursor.deleted : null);
   return { next: isWhole ? null : begun, ...counts };
@@ -53,6 +57,13 @@ interface Restored {
   restored: number;
 }
 
+/** From here on D1 is to keep the tenant's rollups, as retain.ts reckons; the settings may have changed since it gave them up. */
+async function wantedFromMs(env: AggregateEnv, tenant: string): Promise<number> {
+  const { retention, latenessHorizonMs } = await readSettings(env.TENANT, tenant);
+  const days = Math.max(retention.hourlyDays, Math.ceil(latenessHorizonMs / DAY_MS) + 1);
+  return alignDown(wallMs() - days * DAY_MS, DAY_MS);
+}
+
 /** How many rollups retention has deleted of a tenant so far, in all warm databases. */
 export async function rollupsDeleted(env: AggregateEnv, tenant: string): Promise<number> {
   const all = await Promise.all(warmsOf(env).map((database) => retainedOf(database, tenant)));
@@ -62,9 +73,37 @@ export async function rollupsDeleted(env: AggregateEnv, tenant: string): Promise
 /** D1 holds 10 GB (D1 limits, 2026-11), and a rollup some 1 KB: so many given-up ones a job may have back at once. */
 const RESTORED_MAX = 500_000;
 
-/** Whether retention is to take some of what a job has `restored` before it goes on; `before`: rollupsDeleted when it began. */
-export const isAhead = async (env: AggregateEnv, tenant: string, restored: number, before: number) =>
-  restored > RESTORED_MAX && restored - ((await rollupsDeleted(env, tenant)) - before) > RESTORED_MAX;
+/** Ticks come once a minute, and retention once an hour: after a day of waiting it will not come by itself. */
+const WAITS_MAX = 1_440;
+
+/** PERSISTED in the cursors of jobs. */
+export interface Pace {
+  /** rollupsDeleted when the job began. */
+  deletedBefore: number;
+  /** For how many ticks the job has waited; jobs of before have none. */
+  waits?: number;
+}
+
+/**
+ * Whether retention is to take some of what a job has `restored` before it goes on.
+ * @throws when that was waited for in vain.
+ */
+export async function isAhead(
+  env: AggregateEnv,
+  tenant: string,
+  restored: number,
+  { deletedBefore, waits = 0 }: Pace,
+): Promise<boolean> {
+  if (restored <= RESTORED_MAX) return false;
+  const left = restored - ((await rollupsDeleted(env, tenant)) - deletedBefore);
+  if (left <= RESTORED_MAX) return false;
+  if (waits < WAITS_MAX) return true;
+  throw new Error(
+    `${left} rollups that D1 had given up are back, at most ${RESTORED_MAX} may be, and in a day retention took too few ` +
+      "of them: set retention.hourlyDays to what it was, or see in the log what retention fails at, and resume this job; " +
+      "or stop it and start one for the days that are left",
+  );
+}
 
 export async function retainedOf(
   database: D1Database,
@@ -79,7 +118,10 @@ export async function retainedOf(
   return row ?? { hourlyFromMs: 0, rollupsDeleted: 0 };
 }
 
-/** Marks every hour of the day in these zones, and those that are computed already. False: retention came first. */
+/**
+ * Marks every hour of the day in these zones, and those that are computed already. False: retention came first.
+ * `deleted` as the day was begun; null: D1 had not given it up.
+ */
 async function markHours(
   database: D1Database,
   { tenant, date }: Day,
@@ -89,21 +131,23 @@ async function markHours(
   const fromMs = Date.parse(date);
   const marks = zones.flatMap((zone) => Array.from({ length: 24 }, (_, i) => [zone, fromMs + i * HOUR_MS]));
   const [, , checked] = await database.batch<{ is_whole: number }>([
-    database.prepare(MARK_ZONES).bind(tenant, deleted, JSON.stringify(marks)),
+    database.prepare(MARK_ZONES).bind(tenant, deleted, fromMs, JSON.stringify(marks)),
     database.prepare(MARK_KNOWN).bind(tenant, deleted, fromMs, fromMs + DAY_MS),
-    database.prepare(`SELECT ${IS_WHOLE} AS is_whole`).bind(tenant, deleted),
+    database.prepare(`SELECT ${IS_WHOLE} AS is_whole`).bind(tenant, deleted, fromMs),
   ]);
   return checked!.results[0]!.is_whole === 1;
 }
 
-const IS_WHOLE = "(?2 IS NULL OR ?2 = coalesce((SELECT rollups_deleted FROM retained WHERE tenant = ?1), 0))";
+const IS_WHOLE = `(CASE WHEN ?2 IS NULL
+  THEN ?3 >= coalesce((SELECT hourly_from_ms FROM retained WHERE tenant = ?1), 0)
+  ELSE ?2 = coalesce((SELECT rollups_deleted FROM retained WHERE tenant = ?1), 0) END)`;
 const MARK_DAY = `
   INSERT INTO archive_day (tenant, date, dirty, taken_by, revision) VALUES (?1, ?2, 1, 0, 0)
   ON CONFLICT (tenant, date) DO UPDATE SET dirty = 1, taken_by = 0`;
 const UPSERT = "ON CONFLICT (tenant, zone, hour_ms) DO UPDATE SET taken_by = 0 WHERE taken_by <> 0";
 const MARK_ZONES = `
   INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by)
-  SELECT ?1, mark.value ->> 0, mark.value ->> 1, 0 FROM json_each(?3) AS mark WHERE ${IS_WHOLE} ${UPSERT}`;
+  SELECT ?1, mark.value ->> 0, mark.value ->> 1, 0 FROM json_each(?4) AS mark WHERE ${IS_WHOLE} ${UPSERT}`;
 const MARK_KNOWN = `
   INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by)
   WITH RECURSIVE known (zone) AS (

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
 import { encodeBlock } from "../../core/block/encode.ts";
+import type { JobAnswer } from "../../schemas/job.ts";
 import type { BlockMessage } from "../../schemas/message.ts";
 import { createDeletion, createJob, readJob, resumeJob, stopJob } from "../jobs.ts";
 import { changeSettings } from "../tenant.ts";
@@ -19,6 +20,7 @@ import {
 } from "./jobs-test-support.ts";
 import { type ArchivedFile, FILE_COLUMNS, mergeFiles } from "./merge-files.ts";
 import { replayDay } from "./replay-day.ts";
+import { replayRange } from "./replay-range.ts";
 import { retain } from "./retain.ts";
 import { runJobs } from "./run-jobs.ts";
 
@@ -320,6 +322,58 @@ it("[S18] [S16] a day of which retention took something again before it was whol
   expect((await warmTablesOf("retaken")).hours).toEqual(before.hours);
 });
 
+it("[S18] [S16] a day that retention takes for the first time while it is replayed is begun anew, and its hours are whole", async () => {
+  await fill("overtaken");
+  const before = await warmTablesOf("overtaken");
+  const day = { number: 0, tenant: "overtaken", date: "2026-11-20" };
+  const { next: begun } = await replayDay(hastyEnv, day, null);
+  let taken = false;
+  const batch = async (statements: D1PreparedStatement[]) => {
+    const results = await env.WARM_0.batch(statements);
+    if (!taken) {
+      taken = true;
+      await run("DELETE FROM rollup WHERE tenant = ? AND device <> 'quick'", "overtaken");
+      await env.WARM_0.prepare(
+        "INSERT INTO retained (tenant, hourly_from_ms, rollups_deleted, files_deleted, bytes_deleted) VALUES (?, ?, 5, 0, 0)",
+      )
+        .bind("overtaken", DAY + 24 * HOUR_MS)
+        .run();
+    }
+    return results;
+  };
+  const raced = { ...hastyEnv, WARM_0: instead(env.WARM_0, { batch }) };
+  let { next } = await replayDay(raced, day, begun);
+  expect(taken).toBe(true);
+  expect(next).not.toBeNull();
+  while (next !== null) ({ next } = await replayDay(hastyEnv, day, next));
+  await tick();
+  expect((await warmTablesOf("overtaken")).hours).toEqual(before.hours);
+});
+
+it("[S18] [S16] days that came back and are kept by now do not count as restored", async () => {
+  await fill("raised");
+  await expire("raised");
+  await changeSettings(env.TENANT, "raised", { retention: { ...RETENTION, hourlyDays: 365 } });
+  const job = await finished("raised", (await replayOf("raised")).id);
+  expect(job).toMatchObject({ status: "done", progress: { counts: { rollups: 10, restored: 0 } } });
+});
+
+it("[S18] [S19] a replay that retention does not follow waits for a day of ticks, and then says what to do", async () => {
+  const { id, spec, createdAt } = (await replayOf("stuck")) as JobAnswer & { kind: "replay" };
+  const counts = { restored: 500_001 };
+  const progress = { phase: "days", done: 1, total: 3, counts };
+  const job = { env: hastyEnv, tenant: "stuck", id, createdAt, spec, progress, movedAt: 0 };
+  const at = { at: "days", number: 0, date: "2026-11-20", day: "done", deletedBefore: 0 };
+  expect(await replayRange({ ...job, cursor: at })).toEqual({ cursor: { ...at, waits: 1 }, outcome: "wait" });
+  const last = { ...at, waits: 1_440 };
+  await expect(replayRange({ ...job, cursor: last })).rejects.toThrow(
+    /500001 rollups .* retention\.hourlyDays/,
+  );
+  expect(await replayRange({ ...job, cursor: { ...last, deletedBefore: -1 } })).toMatchObject({
+    outcome: "more",
+  });
+});
+
 it("[S18] from the devices' blocks come the same rollups and hours", async () => {
   const device = env.DEVICE.getByName("blocks/d1");
   const queue = await new KeptQueue().into(device);
@@ -362,6 +416,41 @@ it("[S18] from the devices' blocks come the same rollups and hours", async () =>
   await tick();
   expect(await warmTablesOf("blocks")).toEqual(before);
   expect(await device.seal()).toEqual({ sealed: 0, pending: 0 });
+});
+
+it("[S18] [S16] from the devices' blocks, days that D1 has given up are left alone", async () => {
+  const device = env.DEVICE.getByName("clipped/d1");
+  const queue = await new KeptQueue().into(device);
+  const start = (Math.floor(Date.now() / HOUR_MS / 24) - 2) * 24 * HOUR_MS;
+  const days = [start, start + 24 * HOUR_MS];
+  await device.report(
+    packed(...days.map((at): [number, Record<string, number>] => [at, { a: 1 }])),
+    Date.now(),
+  );
+  await vi.waitFor(async () =>
+    expect(await rowsIn("clipped", "SELECT 1 FROM device WHERE tenant = ?", env.CONTROL)).toHaveLength(1),
+  );
+  await device.seal();
+  await deliver(...queue.sent.splice(0));
+  await tick();
+  await run(`DELETE FROM rollup WHERE tenant = ? AND start_ms < ${days[1]}`, "clipped");
+  await env.WARM_0.prepare(
+    "INSERT INTO retained (tenant, hourly_from_ms, rollups_deleted, files_deleted, bytes_deleted) VALUES ('clipped', ?, 1, 0, 0)",
+  )
+    .bind(days[1])
+    .run();
+  const before = await warmTablesOf("clipped");
+  const { id } = await replayOf("clipped", "blocks", start, Date.now());
+  for (let i = 0; i < 2; i++) await tick();
+  const sent = queue.sent.splice(0) as BlockMessage[];
+  expect(sent.map(({ startMs }) => startMs >= days[1]!)).toEqual([true]);
+  await deliver(...sent);
+  expect(await finished("clipped", id)).toMatchObject({
+    status: "done",
+    progress: { counts: { blocks: 1 } },
+  });
+  await tick();
+  expect(await warmTablesOf("clipped")).toEqual(before);
 });
 
 it("[S18] a device nobody heard of, and one whose object holds nothing, cost a replay from blocks nothing", async () => {

@@ -6,7 +6,7 @@ import { wallMs } from "../clock.ts";
 import { readSettings } from "../tenant.ts";
 import { warmsOf } from "../warm.ts";
 import { type DevicesCursor, replayDevices } from "./replay-blocks.ts";
-import { type DayCursor, isAhead, replayDay, rollupsDeleted } from "./replay-day.ts";
+import { type DayCursor, isAhead, type Pace, replayDay, rollupsDeleted } from "./replay-day.ts";
 import type { RunningJob, Step } from "./run-jobs.ts";
 
 const DAY_MS = 86_400_000;
@@ -14,7 +14,7 @@ const HOUR_MS = 3_600_000;
 
 /** PERSISTED as the job's cursor. */
 type Cursor =
-  | { at: "days"; number: number; date: string; day: DayCursor | "done" | null; deletedBefore: number }
+  | ({ at: "days"; number: number; date: string; day: DayCursor | "done" | null } & Pace)
   | { at: "devices"; devices: DevicesCursor }
   | { at: "hours"; number: number };
 
@@ -74,15 +74,15 @@ async function replayNext(job: Replay, cursor: Extract<Cursor, { at: "days" }>):
   const database = warmsOf(env)[number];
   if (database === undefined) return { phase: "hours", cursor: { at: "hours", number: 0 }, outcome: "more" };
   if (cursor.day === "done") {
-    if (await isAhead(env, tenant, progress.counts.restored ?? 0, cursor.deletedBefore))
-      return { outcome: "wait" };
+    if (await isAhead(env, tenant, progress.counts.restored ?? 0, cursor))
+      return { cursor: { ...cursor, waits: (cursor.waits ?? 0) + 1 }, outcome: "wait" };
     const { first, last } = await daysOf(job);
     const date = await database
       .prepare(`SELECT min(date) AS date ${RAW_DAYS} AND date > ?4`)
       .bind(tenant, first, last, cursor.date)
       .first<string | null>("date");
     if (date === null) return { cursor: { ...cursor, number: number + 1, date: "" }, outcome: "more" };
-    return { cursor: { ...cursor, date, day: null }, outcome: "more" };
+    return { cursor: { ...cursor, date, day: null, waits: 0 }, outcome: "more" };
   }
   const { next, ...counts } = await replayDay(env, { number, tenant, date: cursor.date }, cursor.day);
   return {
