@@ -1,4 +1,5 @@
 // The D1 tables for drizzle. The SQL in migrations/ makes them (drizzle cannot say WITHOUT ROWID); a test holds the two equal.
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 // ---- control database ----------------------------------------------------------------------------------------------
@@ -176,5 +177,8 @@ export const archiveFile = sqliteTable(
     createdAt: integer("created_at").notNull(),
     replacedAt: integer("replaced_at"),
   },
-  (table) => [primaryKey({ columns: [table.tenant, table.date, table.key] })],
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.date, table.key] }),
+    index("archive_file_replaced").on(table.replacedAt).where(sql`${table.replacedAt} IS NOT NULL`),
+  ],
 );

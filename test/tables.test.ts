@@ -30,6 +30,7 @@ const MIGRATED: Record<string, string> = {
   "control/0002_jobs.sql": "d55590e697a4b00e49a5ae3c40d13e5cf5e91ad2db6eca148ec4e79bcc9c9f59",
   "warm/0001_rollups.sql": "7d00481bae8a02b2fc7334f3c1f83219a44338d692a2d49ed91a542bb0d1ea69",
   "warm/0002_tiers.sql": "990af69fa0e51d7705933f7cc10b44926b6e681439fc3810748b4b55176184f0",
+  "warm/0003_replaced_index.sql": "e3a48fd7b9ffd306a21a093d71321a9a0e46f2d386330d1361eec3ae1e7e05d4",
 };
 
 const filesOf = (name: string) => readdirSync(join(MIGRATIONS, name)).sort();
