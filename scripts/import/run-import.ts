@@ -1,5 +1,5 @@
 // Files → the parts of an import on the server, and what could not be taken.
-import { gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { checkLine, type ImportCode, type ImportSpan, importSpan } from "../../core/job/check-import.ts";
 import { type JobAnswer, partAnswer } from "../../schemas/job.ts";
 import { tenantSettings } from "../../schemas/tenant.ts";
@@ -12,7 +12,7 @@ import type { Columns } from "./row.ts";
 
 const UPLOADS_AT_ONCE = 4;
 const PROBLEMS_KEPT = 1_000;
-const RECENT_A_REQUEST = 1_000;
+const RECENT_A_REQUEST = { rows: 1_000, chars: 2_000_000 };
 
 export interface ImportOptions {
   client: AdminClient;
@@ -21,7 +21,7 @@ export interface ImportOptions {
   zone: string;
   /** Posts what is within the lateness horizon to /v1/telemetry; without it such rows are refused. */
   gatewayToken: string | undefined;
-  /** Stops at the first row that cannot be taken, before anything is stored. */
+  /** Stops at the first row that cannot be taken, before anything is stored; only recent rows may be by then, and it says so. */
   strict: boolean;
   signal: AbortSignal;
   onProgress(progress: { rows: number; readings: number }): void;
@@ -45,7 +45,7 @@ export interface ImportResult {
   problems: Problem[];
 }
 
-/** The import was given up; nothing of it was stored. */
+/** The import was given up; nothing of it was stored but the recent rows it names. */
 export class ImportStopped extends Error {
   override name = "ImportStopped";
 }
@@ -72,15 +72,15 @@ async function upload(options: ImportOptions, job: JobAnswer, span: ImportSpan):
     for (const problem of problems) if (result.problems.length < PROBLEMS_KEPT) result.problems.push(problem);
     if (options.strict && readings > 0) {
       const [first] = problems;
-      throw new ImportStopped(`${first?.place}: ${first?.message}; nothing was stored`);
+      throw new ImportStopped(`${first?.place}: ${first?.message}; ${storedText(result)}`);
     }
   };
   const uploads = new Uploads(client, job.id, refuse);
   const collector = new PartCollector();
-  const recent = new RecentReports(client, options.gatewayToken, result, refuse);
+  const recent = new RecentReports(options, result, refuse);
   for (const { path, format } of files) {
     for await (const { line, value, problem } of readFile(path, format, columns)) {
-      if (options.signal.aborted) throw new ImportStopped("interrupted; nothing was stored");
+      if (options.signal.aborted) throw new ImportStopped(`interrupted; ${storedText(result)}`);
       result.rows += 1;
       const place = `${path}:${line}`;
       if (value === undefined) {
@@ -89,7 +89,7 @@ async function upload(options: ImportOptions, job: JobAnswer, span: ImportSpan):
       }
       const { taken, refused, problems } = checkLine(value, line, Date.now(), span);
       const isRecent = problems[0]?.code === "too_recent" && options.gatewayToken !== undefined;
-      if (isRecent) await recent.add(value, place);
+      if (isRecent) recent.add(value, path, line);
       else if (refused > 0)
         refuse(
           refused,
@@ -104,10 +104,15 @@ async function upload(options: ImportOptions, job: JobAnswer, span: ImportSpan):
   }
   for (const part of collector.finish()) await uploads.add(part);
   await uploads.finish();
-  await recent.finish();
+  await recent.post();
   result.job = await client.post(`/v1/admin/import/${job.id}/start`);
   return result;
 }
+
+const storedText = ({ posted }: ImportResult) =>
+  posted === 0
+    ? "nothing was stored"
+    : `nothing was imported, but ${posted} recent readings had been posted to /v1/telemetry`;
 
 type Refuse = (readings: number, problems: readonly Problem[]) => void;
 
@@ -151,42 +156,71 @@ class Uploads {
   }
 }
 
-/** Rows that devices may still send themselves, posted as a gateway's reports. */
+/** One request: rows of one file as NDJSON, zipped while they wait, and the lines they are on. */
+interface RecentRequest {
+  path: string;
+  lines: number[];
+  zipped: Uint8Array;
+}
+
+/** Rows that devices may still send themselves: kept until everything else is uploaded, then posted as a gateway's reports. */
 class RecentReports {
-  readonly #client: AdminClient;
-  readonly #token: string | undefined;
+  readonly #options: ImportOptions;
   readonly #result: ImportResult;
   readonly #refuse: Refuse;
-  #waiting: { value: object; place: string }[] = [];
+  readonly #requests: RecentRequest[] = [];
+  #path = "";
+  #lines: number[] = [];
+  #texts: string[] = [];
+  #chars = 0;
 
-  constructor(client: AdminClient, token: string | undefined, result: ImportResult, refuse: Refuse) {
-    this.#client = client;
-    this.#token = token;
+  constructor(options: ImportOptions, result: ImportResult, refuse: Refuse) {
+    this.#options = options;
     this.#result = result;
     this.#refuse = refuse;
   }
 
-  async add(value: object, place: string): Promise<void> {
-    this.#waiting.push({ value, place });
-    if (this.#waiting.length >= RECENT_A_REQUEST) await this.finish();
+  add(value: object, path: string, line: number): void {
+    const text = JSON.stringify(value);
+    const isFull =
+      this.#lines.length >= RECENT_A_REQUEST.rows || this.#chars + text.length > RECENT_A_REQUEST.chars;
+    if (isFull || path !== this.#path) this.#close();
+    this.#path = path;
+    this.#lines.push(line);
+    this.#texts.push(text);
+    this.#chars += text.length;
   }
 
-  async finish(): Promise<void> {
-    const sent = this.#waiting;
-    if (sent.length === 0) return;
-    this.#waiting = [];
-    const text = sent.map(({ value }) => JSON.stringify(value)).join("\n");
+  #close(): void {
+    if (this.#lines.length === 0) return;
+    const zipped = gzipSync(this.#texts.join("\n"));
+    this.#requests.push({ path: this.#path, lines: this.#lines, zipped });
+    [this.#lines, this.#texts, this.#chars] = [[], [], 0];
+  }
+
+  async post(): Promise<void> {
+    this.#close();
+    for (const request of this.#requests) {
+      if (this.#options.signal.aborted) throw new ImportStopped(`interrupted; ${storedText(this.#result)}`);
+      await this.#send(request);
+    }
+  }
+
+  async #send({ path, lines, zipped }: RecentRequest): Promise<void> {
+    const { client, gatewayToken } = this.#options;
+    const text = gunzipSync(zipped).toString();
     for (let tries = 0; ; tries++) {
-      const { status, body, reason, retryAfterMs } = await postReports(this.#client.url, this.#token!, text);
+      const { status, body, reason, retryAfterMs } = await postReports(client.url, gatewayToken!, text);
       if (isTransient(status) && tries < 20) {
         await sleep(retryAfterMs ?? 1_000);
         continue;
       }
-      if (body === undefined) throw new ImportStopped(`/v1/telemetry: ${status} ${reason}`);
+      if (body === undefined)
+        throw new ImportStopped(`/v1/telemetry: ${status} ${reason}; ${storedText(this.#result)}`);
       const { refused, problems, ...counts } = body;
       this.#result.posted += Object.values(counts).reduce((sum, count) => sum + count, 0);
       const listed = problems.map(({ index, code, message }) => ({
-        place: sent[index]!.place,
+        place: `${path}:${lines[index]}`,
         code,
         message,
       }));
