@@ -350,6 +350,37 @@ it("[S20] [S16] into days that D1 has given up: their hours have the import's re
   }
 });
 
+it("[S20] [S16] a day that retention takes while something is imported into it comes back, and its hours have all", async () => {
+  const ten = DAY + 10 * HOUR_MS;
+  await deliver(
+    blockMessageOf("raced", "d1", ten, { a: [[ten, 1]] }),
+    blockMessageOf("raced", "d2", ten, { a: [[ten, 10]] }),
+  );
+  await tick();
+  let taken = false;
+  const put = async (key: string, ...more: [ArrayBuffer]) => {
+    if (!taken && key.startsWith("raw/")) {
+      taken = true;
+      await env.WARM_0.batch([
+        env.WARM_0.prepare("DELETE FROM rollup WHERE tenant = 'raced'"),
+        env.WARM_0.prepare(
+          `INSERT INTO retained (tenant, hourly_from_ms, rollups_deleted, files_deleted, bytes_deleted)
+           VALUES ('raced', ?, 2, 0, 0)`,
+        ).bind(DAY + DAY_MS),
+      ]);
+    }
+    return await env.COLD.put(key, ...more);
+  };
+  const id = await started("raced", [linesOf("d1", [[ten + 60_000, 20]])]);
+  const job = await finished("raced", id, { ...hastyEnv, COLD: instead(env.COLD, { put }) });
+  expect([taken, job.status]).toEqual([true, "done"]);
+  const { rollups, hours: computed } = await warmTablesOf("raced");
+  expect(rollups.map(({ device }) => device)).toEqual(["d1", "d2"]);
+  expect(
+    computed.filter(({ zone }) => zone === "").map(({ devices, readings }) => [devices, readings]),
+  ).toEqual([[2, 3]]);
+});
+
 it("[S20] a device of more readings than fit is imported in stretches, each block once", async () => {
   const { id } = await createJob(env.CONTROL, "large", "import", { zone: "default" }, Date.now());
   const seconds = 60_000;
