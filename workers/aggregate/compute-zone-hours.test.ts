@@ -1,5 +1,5 @@
 import { env } from "cloudflare:test";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { decodeBlock } from "../../core/block/decode.ts";
 import { summarise } from "../../core/window/summary.ts";
 import { unpackZoneMetrics, type ZoneHour } from "../../core/window/zone-hour.ts";
@@ -192,9 +192,39 @@ it("[S11] an hour whose rollups are gone is no longer there", async () => {
   expect([await hourOf("gone", "z"), await hourOf("gone", FLEET)]).toEqual([undefined, undefined]);
 });
 
+it("[S11] an hour that cannot be computed costs the others nothing, and its mark stays", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  await store("broken", "d1", "z", { a: [[T0, 1]] });
+  await store("broken", "d1", "z", { a: [[T0 + HOUR_MS, 2]] }, { startMs: T0 + HOUR_MS });
+  await env.WARM_0.prepare("UPDATE rollup SET summaries = '{' WHERE tenant = 'broken' AND start_ms = ?")
+    .bind(T0)
+    .run();
+  expect(await compute()).toBe("");
+  expect(await hourOf("broken", "z", T0 + HOUR_MS)).toMatchObject({ devices: 1 });
+  expect((await marksOf("broken")).map(({ hour_ms }) => hour_ms)).toEqual([T0]);
+  expect(logged).toHaveBeenCalledOnce();
+  logged.mockRestore();
+  await env.WARM_0.prepare("DELETE FROM dirty_hour WHERE tenant = 'broken'").run();
+});
+
+it("[S11] [S16] a block of a day that D1 has given up is in the archive, and no hour is computed from it alone", async () => {
+  await store("given-up", "d1", "z", { a: [[T0, 1]] });
+  await store("given-up", "d2", "z", { a: [[T0, 2]] });
+  await compute();
+  const before = await hourOf("given-up", "z");
+  await env.WARM_0.batch([
+    env.WARM_0.prepare("DELETE FROM rollup WHERE tenant = 'given-up'"),
+    env.WARM_0.prepare("INSERT INTO retained VALUES ('given-up', ?, 2, 0, 0)").bind(T0 + 24 * HOUR_MS),
+  ]);
+  await store("given-up", "d1", "z", { a: [[T0, 1]] });
+  await compute();
+  expect(await marksOf("given-up")).toEqual([]);
+  expect(await hourOf("given-up", "z")).toEqual(before);
+});
+
 it("[S11] a turn that runs out of time says so, and the next goes on", async () => {
   await store("slow", "d1", "z", { a: [[T0, 1]] });
-  expect(await compute(env.WARM_0, 0)).toBe("more");
+  expect(await compute(env.WARM_0, 0)).not.toBe("");
   expect(await hourOf("slow", "z")).toBeUndefined();
   expect(await compute()).toBe("");
   expect(await hourOf("slow", "z")).toMatchObject({ devices: 1 });

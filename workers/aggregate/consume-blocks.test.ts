@@ -112,6 +112,15 @@ it("[S2] the same message twice in a batch is stored once and acknowledged twice
   expect([rollups.length, files.length, files[0]!.row_count]).toEqual([1, 1, 2]);
 });
 
+it("[S2] [D24] of two lives of a device in one batch the later one counts, at whatever revision", async () => {
+  const old = { ...blockMessageOf("lives", "d1", T0, { a: points(T0, [1, 2]) }, 2), generation: 0 };
+  const reborn = { ...blockMessageOf("lives", "d1", T0, { a: points(T0, [9]) }, 1), generation: 103 };
+  await env.WARM_0.prepare("INSERT INTO tombstone VALUES ('lives', 'd1', 101, 1)").run();
+  expect(await deliver([old, reborn])).toEqual({ acknowledged: 2, retried: 0 });
+  expect((await cold("lives", "d1", "a")).value).toEqual([9]);
+  expect((await stored("lives")).rollups).toMatchObject([{ revision: 1 }]);
+});
+
 it("[S4] a higher revision replaces the rollup, a lower one that comes after it does not; readers take the highest", async () => {
   const first = blockMessageOf("revised", "d1", T0, { a: points(T0, [1, 2]) }, 1);
   const second = blockMessageOf("revised", "d1", T0, { a: points(T0, [1, 5, 6]) }, 2);

@@ -18,6 +18,8 @@ export interface DecodedBlock {
   block: Block;
 }
 
+type Mark = Pick<DecodedBlock, "generation" | "revision">;
+
 /** D1 takes a bound text of 2 MB (D1 limits, 2026-11); rollups travel as JSON in pieces below half of it. */
 const ROWS_TEXT_CHARS_MAX = 500_000;
 
@@ -35,7 +37,8 @@ export async function newerThanStored<B extends Omit<DecodedBlock, "block">>(
   const newest = new Map<string, B>();
   for (const block of blocks) {
     const id = `${block.device}/${block.startMs}`;
-    if ((newest.get(id)?.revision ?? 0) < block.revision) newest.set(id, block);
+    const known = newest.get(id);
+    if (known === undefined || isNewer(block, known)) newest.set(id, block);
   }
   const asked = [...newest.values()];
   const ids = JSON.stringify(asked.map(({ device, startMs }) => [device, startMs]));
@@ -59,6 +62,10 @@ export async function newerThanStored<B extends Omit<DecodedBlock, "block">>(
       (stored.get(`${device}/${startMs}`) ?? 0) < revision && (deleted.get(device) ?? -1) < generation,
   );
 }
+
+/** Of a later life, or of the same life and a higher revision. */
+const isNewer = (a: Mark, b: Mark) =>
+  a.generation > b.generation || (a.generation === b.generation && a.revision > b.revision);
 
 const SELECT_REVISIONS = `
   SELECT rollup.device, rollup.start_ms, rollup.revision AS number FROM json_each(?2) AS id
@@ -156,12 +163,16 @@ const MARK_REPLACED = `
   WHERE (rollup.start_ms / 3600000 + nth.value) * 3600000 < rollup.end_ms
     AND EXISTS (SELECT 1 FROM archive_file WHERE tenant = ?1 AND date = ?2 AND key = ?3)
   ON CONFLICT (tenant, zone, hour_ms) DO UPDATE SET taken_by = 0 WHERE taken_by <> 0`;
-/** An hour counts in the zone its block was first stored with. A mark somebody works on is taken from them. */
+/**
+ * An hour counts in the zone its block was first stored with. A mark somebody works on is taken from them. Hours of days
+ * whose rollups have left D1 are not marked: computed from this block alone they would be wrong; replay restores such days.
+ */
 const MARK_HOURS = `
   INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by)
   SELECT DISTINCT ?1, rollup.zone, line.value ->> 2, 0 FROM json_each(?4) AS line
   CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = line.value ->> 0 AND rollup.start_ms = line.value ->> 1
   WHERE EXISTS (SELECT 1 FROM archive_file WHERE tenant = ?1 AND date = ?2 AND key = ?3)
+    AND line.value ->> 2 >= coalesce((SELECT hourly_from_ms FROM retained WHERE tenant = ?1), 0)
   ON CONFLICT (tenant, zone, hour_ms) DO UPDATE SET taken_by = 0 WHERE taken_by <> 0`;
 
 type RolledUp = Omit<DecodedBlock, "block"> & { rollup: Rollup };
