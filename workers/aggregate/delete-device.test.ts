@@ -9,6 +9,7 @@ import { createDeletion, createJob, readJob, resumeJob } from "../jobs.ts";
 import { changeSettings } from "../tenant.ts";
 import { blockMessageOf, HOUR_MS, held, KeptQueue, packed, rowsOnceKnown, T0 } from "../test-support.ts";
 import { computeZoneHours } from "./compute-zone-hours.ts";
+import { deleteReplaced } from "./delete-replaced.ts";
 import { exportHours } from "./export-hours.ts";
 import { bucketOf, deliver, hastyEnv, instead, rowsIn, tick, turn } from "./jobs-test-support.ts";
 import { type ArchivedFile, FILE_COLUMNS, mergeFiles } from "./merge-files.ts";
@@ -118,7 +119,10 @@ it("[S17] a deleted device is in no rollup, no aggregate, no file and not in the
 it("[S17] the manifest names what the bucket has, and nothing of the deletion's own is left", async () => {
   for (const hour of hoursOf("manifest")) await deliver(...hour);
   await deleted("manifest", "d1");
-  const named = await rowsIn("manifest", "SELECT key, row_count FROM archive_file WHERE tenant = ?");
+  const named = await rowsIn(
+    "manifest",
+    "SELECT key, row_count FROM archive_file WHERE tenant = ? AND replaced_at IS NULL",
+  );
   const bucket = await bucketOf("manifest");
   expect(named.map(({ key }) => key).toSorted()).toEqual([...bucket.keys()].toSorted());
   for (const { key, row_count } of named)
@@ -294,6 +298,50 @@ it("[S17] two devices of the same files deleted at the same time are both gone, 
     progress: { counts: { files: 3, rows: 6 } },
   });
   expect(await rowsByDevice("both")).toEqual({ d3: 6 });
+});
+
+it("[S17] three devices of the same files deleted at once are all gone, whoever finds his files rewritten twice", async () => {
+  for (const hour of hoursOf("three")) {
+    const { startMs } = hour[0]!;
+    await deliver(...hour, blockMessageOf("three", "d9", startMs, { a: points(startMs, [1]) }));
+  }
+  const { id: last } = await deletionOf("three", "d1");
+  // The first has listed the files and is stopped until the others have rewritten them one after the other.
+  const put = async (key: string, value: string | Uint8Array<ArrayBuffer>, options?: R2PutOptions) => {
+    if (key.includes(last)) {
+      await env.CONTROL.prepare("UPDATE job SET status = 'stopped' WHERE id = ?").bind(last).run();
+      await deletionOf("three", "d2");
+      await deletionOf("three", "d3");
+    }
+    return await env.COLD.put(key, value, options);
+  };
+  for (let i = 0; i < 4; i++) await tick({ ...hastyEnv, COLD: instead(env.COLD, { put }) });
+  expect(await rowsByDevice("three")).toEqual({ d1: 6, d9: 3 });
+  // The cron passes, long after any grace period: the way from file to file is still there.
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 24 * HOUR_MS });
+  expect(await deleteReplaced(turn())).toBe("");
+  await resumeJob(env.CONTROL, "three", last);
+  for (let i = 0; i < 3; i++) await tick();
+  expect((await shown("three", last)).status).toBe("done");
+  expect(await rowsByDevice("three")).toEqual({ d9: 3 });
+  vi.setSystemTime(Date.now() + 24 * HOUR_MS);
+  expect(await deleteReplaced(turn())).toBe("");
+  const named = await rowsIn("three", "SELECT key FROM archive_file WHERE tenant = ?");
+  expect(named.map(({ key }) => key).toSorted()).toEqual([...(await bucketOf("three")).keys()].toSorted());
+});
+
+it("[S17] the first list of a deletion stands: a runner that was taken for dead cannot put another in its place", async () => {
+  await deliver(...hoursOf("stalled")[0]!);
+  const { id } = await deletionOf("stalled", "d1");
+  /** Somebody else has listed before this runner's put arrives. */
+  const put = async (key: string, value: string | Uint8Array<ArrayBuffer>, options?: R2PutOptions) => {
+    if (key.includes(id)) await env.COLD.put(key, JSON.stringify({ files: [], hours: [], past: [] }));
+    return await env.COLD.put(key, value, options);
+  };
+  for (let i = 0; i < 3; i++) await tick({ ...hastyEnv, COLD: instead(env.COLD, { put }) });
+  expect(await shown("stalled", id)).toMatchObject({ status: "done" });
+  expect((await shown("stalled", id)).progress.counts.files ?? 0).toBe(0);
+  expect(await rowsByDevice("stalled")).toEqual({ d1: 2, d2: 2, d3: 2 });
 });
 
 it("[S17] a file that was never named and has the device is deleted once nobody can name it any more", async () => {

@@ -161,8 +161,9 @@ async function listFiles(job: Deletion, hours: HourSpans): Promise<Step> {
       spans.map(([startMs, endMs]): Listed["hours"][number] => [zone, startMs, endMs]),
     ),
   };
-  await env.COLD.put(listKey(job), JSON.stringify(listed));
-  return go({ at: "registry" }, { total: files.length });
+  // The first list stands: a runner that was taken for dead may have listed a new life's files by now.
+  await env.COLD.put(listKey(job), JSON.stringify(listed), { onlyIf: { etagDoesNotMatch: "*" } });
+  return go({ at: "registry" }, { total: (await readList(job)).files.length });
 }
 
 const SELECT_FILES = `

@@ -1,4 +1,6 @@
 // A file that may hold a deleted device → a file without it; what it was before goes at once, grace or not.
+//
+// Its row stays until no device of the tenant is being deleted: from row to row, other deletions find what took its place.
 import { archiveKey } from "../../core/archive/key.ts";
 import { type OpenParquet, openParquet, readRowGroups } from "../parquet.ts";
 import { rewriteWithout } from "./merge-files.ts";
@@ -42,15 +44,8 @@ export async function eraseFile(erasing: Erasing, file: ListedFile): Promise<Rec
   if (
     row?.replacedAt != null &&
     (rows !== undefined || (await hasDevice(bucket, file.key, row.bytes, device)))
-  ) {
+  )
     await bucket.delete(file.key);
-    await database
-      .prepare(
-        "DELETE FROM archive_file WHERE tenant = ?1 AND date = ?2 AND key = ?3 AND replaced_at IS NOT NULL",
-      )
-      .bind(tenant, file.date, file.key)
-      .run();
-  }
   if (rows !== undefined) return { files: 1, rows };
   const counts: Record<string, number> = {};
   for (const heir of await heirsOf(erasing, file)) {

@@ -17,7 +17,8 @@ interface Replaced {
 
 /**
  * Deletes what was replaced longer ago than the grace period: whoever planned with it has read it by then. An orphan has
- * rows in every database, and all of them stand until the file is gone: nobody puts it anew meanwhile.
+ * rows in every database, and all of them stand until the file is gone: nobody names it meanwhile. A file that some
+ * database has live loses only its rows elsewhere.
  */
 export async function deleteReplaced({ env, untilMs }: Turn): Promise<string> {
   const beforeMs = wallMs() - graceMsOf(env);
@@ -28,17 +29,35 @@ export async function deleteReplaced({ env, untilMs }: Turn): Promise<string> {
       const select = database.prepare(SELECT_REPLACED).bind(beforeMs, FILES_AT_ONCE).all<Replaced>();
       const { results: files } = await within(STORAGE_ANSWERS_MS, "D1", select);
       if (files.length === 0) break;
-      await within(STORAGE_ANSWERS_MS, "R2", env.COLD.delete(files.map(({ key }) => key)));
       const rows = JSON.stringify(files.map(({ tenant, date, key }) => [tenant, date, key]));
-      await Promise.all(
-        databases.map((each) => within(STORAGE_ANSWERS_MS, "D1", each.prepare(DELETE_ROWS).bind(rows).run())),
-      );
+      const inAll = <Row>(sql: string) =>
+        Promise.all(
+          databases.map((each) => within(STORAGE_ANSWERS_MS, "D1", each.prepare(sql).bind(rows).all<Row>())),
+        );
+      const found = await inAll<{ key: string }>(SELECT_LIVE);
+      const live = new Set(found.flatMap(({ results }) => results.map(({ key }) => key)));
+      const gone = files.flatMap(({ key }) => (live.has(key) ? [] : [key]));
+      if (gone.length > 0) await within(STORAGE_ANSWERS_MS, "R2", env.COLD.delete(gone));
+      await inAll(DELETE_ROWS);
     }
   }
   return "";
 }
 
-const SELECT_REPLACED = "SELECT tenant, date, key FROM archive_file WHERE replaced_at < ?1 LIMIT ?2";
+/**
+ * While a device is being deleted, the rows of its tenant's files say where their contents went: eraseFile follows them.
+ * An orphan's row (no rows in it, as sweepOrphans knows) says nothing, and keeps a deletion from naming that file itself.
+ */
+const SELECT_REPLACED = `
+  SELECT tenant, date, key FROM archive_file AS file
+  WHERE replaced_at < ?1 AND (
+    row_count = 0
+    OR NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.tenant = file.tenant AND finished_at IS NULL)
+  ) LIMIT ?2`;
+const SELECT_LIVE = `
+  SELECT file.key FROM json_each(?1) AS named CROSS JOIN archive_file AS file
+  ON file.tenant = named.value ->> 0 AND file.date = named.value ->> 1 AND file.key = named.value ->> 2
+  WHERE file.replaced_at IS NULL`;
 const DELETE_ROWS = `
   DELETE FROM archive_file WHERE (tenant, date, key) IN (
     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)

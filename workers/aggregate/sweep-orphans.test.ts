@@ -151,3 +151,44 @@ it("[S21] a turn that ends goes on where it was", async () => {
   expect(await sweepOrphans({ ...turn, cursor })).toBe("");
   expect(await files("in-turns")).toEqual([{ key: orphan, replaced: 1 }]);
 });
+
+/** Another warm database: a table of its own beside those of the first. */
+async function secondWarm(): Promise<D1Database> {
+  await env.WARM_0.prepare(
+    `CREATE TABLE IF NOT EXISTS other_file AS SELECT * FROM archive_file WHERE false`,
+  ).run();
+  const prepare = (sql: string) => env.WARM_0.prepare(sql.replaceAll("archive_file", "other_file"));
+  return { prepare } as unknown as D1Database;
+}
+
+it("[S21] [S10] a file that one database has live is not deleted for what another says of it", async () => {
+  const WARM_1 = await secondWarm();
+  const key = await orphanOf("elsewhere");
+  const gone = await orphanOf("nowhere");
+  await commit("elsewhere", key);
+  for (const [tenant, orphan] of [
+    ["elsewhere", key],
+    ["nowhere", gone],
+  ]) {
+    await WARM_1.prepare(
+      "INSERT INTO archive_file VALUES (?, '2026-01-05', ?, 'raw', 0, 0, '', '', 0, 1, '[]', 1, 1)",
+    )
+      .bind(tenant, orphan)
+      .run();
+  }
+  await deleteReplaced({ ...turn, env: { ...aggregateEnv, WARM_1 } });
+  expect([await exists(key), await exists(gone)]).toEqual([true, false]);
+  expect(await files("elsewhere")).toEqual([{ key, replaced: 0 }]);
+  expect((await WARM_1.prepare("SELECT key FROM archive_file").all()).results).toEqual([]);
+});
+
+it("[S21] [S17] an orphan is deleted also while a device is: the deletion may be the one to name that file anew", async () => {
+  const orphan = await orphanOf("deleting");
+  await env.WARM_0.prepare("INSERT INTO tombstone VALUES ('deleting', 'x', 0, NULL)").run();
+  pass(DAY_MS + HOUR_MS);
+  await sweep();
+  pass(HOUR_MS + 1);
+  await deleteReplaced(turn);
+  expect(await exists(orphan)).toBe(false);
+  expect(await files("deleting")).toEqual([]);
+});
