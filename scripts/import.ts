@@ -24,7 +24,7 @@ columns
   --format csv|ndjson|parquet   [by the file's name]
 how
   --zone NAME            where devices are that are not registered yet  [default]
-  --strict               the first row that cannot be taken ends it, and nothing is stored
+  --strict               the first row that cannot be taken ends it, and nothing of it goes into the archive
   --no-wait              do not wait until the server has stored it
   --watch, --stop, --resume ID   an import that was begun before
 where
