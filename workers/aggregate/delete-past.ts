@@ -6,7 +6,7 @@ import { wallMs } from "../clock.ts";
 import { openParquet, readRowGroups } from "../parquet.ts";
 import { readSettings } from "../tenant.ts";
 import { warmIndexOf, warmsOf } from "../warm.ts";
-import { type DayCursor, isAhead, replayDay } from "./replay-day.ts";
+import { type DayCursor, isAhead, type Pace, replayDay } from "./replay-day.ts";
 import type { RunningJob, Step } from "./run-jobs.ts";
 import { devicesOfGroup } from "./write-archive.ts";
 
@@ -65,11 +65,9 @@ const SELECT_ZONE_HOUR = `
     AND zone_hour.hour_ms >= ?2 AND zone_hour.hour_ms < ?3 LIMIT 1`;
 
 /** PERSISTED in the cursor of a deletion. `next` counts the days that are done. */
-export interface PastCursor {
+export interface PastCursor extends Pace {
   next: number;
   day: DayCursor | null;
-  /** See isAhead. */
-  deletedBefore: number;
 }
 
 /**
@@ -88,11 +86,11 @@ export async function computePast(
     const marked = await database.prepare(SELECT_MARK).bind(tenant, JSON.stringify(days)).first();
     return marked === null ? { next: null, outcome: "more" } : { next: at, outcome: "wait" };
   }
-  const then = { ...at, next: at.next + 1, day: null };
+  const then = { ...at, next: at.next + 1, day: null, waits: 0 };
   const done = at.next + 1;
   if (at.day === null) {
-    if (await isAhead(env, tenant, progress.counts.restored ?? 0, at.deletedBefore))
-      return { next: at, outcome: "wait" };
+    if (await isAhead(env, tenant, progress.counts.restored ?? 0, at))
+      return { next: { ...at, waits: (at.waits ?? 0) + 1 }, outcome: "wait" };
     if (!(await hasZoneHours(database, tenant, date))) return { next: then, done, outcome: "more" };
     const keptMs = keptFromMs(await readSettings(env.TENANT, tenant), wallMs());
     if (Date.parse(date) < keptMs) return { next: then, done, counts: { daysLeft: 1 }, outcome: "more" };

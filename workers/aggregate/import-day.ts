@@ -6,7 +6,7 @@ import type { RevisedBlock } from "../../core/job/newest-rows.ts";
 import { nextDevices, type Place, stretchEnd } from "../../core/job/slices.ts";
 import { wallMs } from "../clock.ts";
 import { readPartBlock } from "../import-parts.ts";
-import { warmIndexOf, warmsOf } from "../warm.ts";
+import { warmsOf } from "../warm.ts";
 import type { AggregateEnv } from "./env.ts";
 import { contentsOf, knownBlocks } from "./import-known.ts";
 import type { StagedEntry } from "./import-survey.ts";
@@ -36,7 +36,7 @@ interface Import {
 }
 
 /**
- * Stores the readings of the day's devices that lie in this warm database, from `place` on and as far as time allows. A
+ * Stores the readings of the day's devices, which lie in this warm database, from `place` on and as far as time allows. A
  * repetition finds them stored. Of a day that D1 has given up, all of the devices' rollups are to be there first: only
  * they say which blocks there are.
  * @throws when a block of the slice is stored meanwhile: the step is made again.
@@ -47,14 +47,11 @@ export async function importSlices(
   entries: readonly StagedEntry[],
   place: Place,
 ): Promise<Imported> {
-  const databases = warmsOf(env);
-  const database = databases[day.number]!;
+  const database = warmsOf(env)[day.number]!;
   const { tenant, date } = day;
   const fromMs = Date.parse(date);
-  const own = entries.filter(({ device }) => warmIndexOf(tenant, device, databases.length) === day.number);
   const imported: Imported = { stored: 0, duplicate: 0, corrected: 0, deleted: 0, next: place };
-  const byDevice = Map.groupBy(own, ({ device }) => device);
-  if (byDevice.size === 0) return { ...imported, next: null };
+  const byDevice = Map.groupBy(entries, ({ device }) => device);
   const archive = await RawDay.open(
     env.COLD,
     await rawFiles(database, tenant, date),

@@ -5,10 +5,21 @@ import { alignDown, BUCKET_MS_MAX } from "../../core/window/align.ts";
 import type { ImportSpec } from "../../schemas/job.ts";
 import { wallMs } from "../clock.ts";
 import { readSettings } from "../tenant.ts";
-import { warmsOf } from "../warm.ts";
+import { warmIndexOf, warmsOf } from "../warm.ts";
+import type { AggregateEnv } from "./env.ts";
 import { importSlices } from "./import-day.ts";
-import { deleteParts, entriesOf, readSurvey, surveyParts } from "./import-survey.ts";
-import { type DayCursor, isAhead, type Pace, replayDay, retainedOf, rollupsDeleted } from "./replay-day.ts";
+import { deleteParts, entriesOf, readSurvey, type StagedEntry, surveyParts } from "./import-survey.ts";
+import type { Day } from "./replay-archive.ts";
+import {
+  type DayCursor,
+  isAhead,
+  markHours,
+  type Pace,
+  replayDay,
+  retainedOf,
+  rollupsDeleted,
+} from "./replay-day.ts";
+import { zonesOfDevices } from "./replay-zones.ts";
 import type { RunningJob, Step } from "./run-jobs.ts";
 
 const DAY_MS = 86_400_000;
@@ -121,20 +132,37 @@ async function importNext(job: Import, cursor: DaysCursor): Promise<Step> {
     const deleted = stage.restore?.deleted ?? 0;
     return go({ ...cursor, stage: { place: AT_FIRST, deleted } }, { counts });
   }
-  const entries = await entriesOf(env.COLD, found, date);
+  const entries = (await entriesOf(env.COLD, found, date)).filter(
+    ({ device }) => warmIndexOf(tenant, device, warmsOf(env).length) === number,
+  );
+  const after: Cursor = { ...cursor, number: number + 1, stage: { place: AT_FIRST, deleted: null } };
+  if (entries.length === 0) return go(after);
   const imported = { day, madeAt: createdAt, deleted: stage.deleted };
   const { next, ...counts } = await importSlices(env, imported, entries, stage.place);
   if (next === "wait") return { counts, outcome: "wait" };
   if (next === "gone") return go({ ...cursor, stage: { restore: null } }, { counts });
   if (next !== null) return go({ ...cursor, stage: { ...stage, place: next } }, { counts });
   // What retention took of the day while it was changed has to come back, and is whole then.
-  const retained = await retainedOf(database, tenant);
-  const isGone =
-    stage.deleted === null
-      ? Date.parse(date) < retained.hourlyFromMs
-      : stage.deleted !== retained.rollupsDeleted;
-  if (isGone) return go({ ...cursor, stage: { restore: null } }, { counts });
-  return go({ ...cursor, number: number + 1, stage: { place: AT_FIRST, deleted: null } }, { counts });
+  const isWhole = await (stage.deleted === null
+    ? isKept(database, tenant, date)
+    : markWholeDay(env, day, entries, stage.deleted));
+  if (!isWhole) return go({ ...cursor, stage: { restore: null } }, { counts });
+  return go(after, { counts });
+}
+
+const isKept = async (database: D1Database, tenant: string, date: string) =>
+  Date.parse(date) >= (await retainedOf(database, tenant)).hourlyFromMs;
+
+/** Storing marks no hour of a day that D1 has given up: the import does, now that the day is whole. */
+async function markWholeDay(
+  env: AggregateEnv,
+  day: Day,
+  entries: readonly StagedEntry[],
+  deleted: number,
+): Promise<boolean> {
+  const devices = [...new Set(entries.map(({ device }) => device))];
+  const zones = new Set((await zonesOfDevices(env.CONTROL, day.tenant, devices)).values());
+  return await markHours(warmsOf(env)[day.number]!, day, [...zones], deleted);
 }
 
 /** Done is when the hours of its days are computed, of each database in turn. */

@@ -122,7 +122,7 @@ export async function retainedOf(
  * Marks every hour of the day in these zones, and those that are computed already. False: retention came first.
  * `deleted` as the day was begun; null: D1 had not given it up.
  */
-async function markHours(
+export async function markHours(
   database: D1Database,
   { tenant, date }: Day,
   zones: readonly string[],
