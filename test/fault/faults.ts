@@ -41,6 +41,7 @@ export const OUTER_FAULTS = [
   "request cut",
   "forced hibernation",
   "forced eviction",
+  "device deleted under way",
 ] as const;
 export type OuterFault = (typeof OUTER_FAULTS)[number];
 

@@ -60,6 +60,13 @@ export class Ledger {
       for (const entries of metrics.values()) for (const entry of entries.values()) entry.inDoubt = false;
   }
 
+  /** The device was deleted, and begins a new life of which nothing is known. */
+  forget(device: string): void {
+    for (const entries of this.#devices.get(device)?.values() ?? []) this.distinct -= entries.size;
+    this.#devices.delete(device);
+    this.#receivedAt.delete(device);
+  }
+
   acknowledge(reports: readonly Report[]): void {
     for (const { metrics } of reports) this.acknowledged += Object.keys(metrics).length;
   }

@@ -1,6 +1,6 @@
 // A seed → one round: which devices send what and when, what fails how often, and when everything is killed.
 import { Random } from "./chance.ts";
-import { drawRates, type FaultRates, type OuterFault } from "./faults.ts";
+import { drawRates, type FaultRates, type OuterFault, WORKER_FAULTS } from "./faults.ts";
 import { HOUR_MS, type Report } from "./ledger.ts";
 
 /** What a device or gateway sends at once. */
@@ -16,6 +16,8 @@ export interface Step {
   cutAfter?: number;
   /** Before it is sent the device's object is put out of memory, its sockets kept or closed. */
   evict?: "hibernate" | "close";
+  /** Before it is sent the first device of the stream is deleted, and begins a new life with it. */
+  deletesFirst?: boolean;
 }
 
 export interface Stream {
@@ -73,8 +75,15 @@ export function planRound(seed: number, todayMs: number): Round {
     delayMs: random.between(0, 40),
     how: random.pick(KILLS),
   })).sort((a, b) => a.afterShare - b.afterShare);
-  const cronTicks = random.hits(0.5);
-  return { seed, tenant: `fault-${seed}`, rates: drawRates(random), streams, kills, cronTicks };
+  const deletes = random.hits(0.25);
+  if (deletes) streams[0]!.steps[random.between(8, 22)]!.deletesFirst = true;
+  const rates = drawRates(random);
+  // A deletion is dozens of storage calls in a row, each of which has to be made.
+  for (const fault of deletes ? WORKER_FAULTS.filter((name) => /D1|R2/.test(name)) : []) {
+    if (rates[fault] !== undefined) rates[fault] = Math.min(rates[fault], 0.05);
+  }
+  const cronTicks = deletes || random.hits(0.4);
+  return { seed, tenant: `fault-${seed}`, rates, streams, kills, cronTicks };
 }
 
 function withOuterFaults(step: Step, kind: Stream["kind"], random: Random): Step {

@@ -24,6 +24,9 @@ const STORM_SEALINGS = 4;
 const STORM_PAUSE_MS = 150;
 const ORPHAN_MS_MAX = 300;
 const TICK_PAUSE_MS = 400;
+/** Phases of a deletion after the object has forgotten; and of those the ones after the files have been written anew. */
+const NEW_LIFE = ["files", "staged", "orphans", "hours", "finish", "past", "past hours", "end", "done"];
+const ERASED = NEW_LIFE.slice(2);
 
 export async function playRound(round: Round, server: ServerProcess, secret: string): Promise<RoundResult> {
   return await new PlayedRound(round, server, secret).play();
@@ -36,6 +39,9 @@ class PlayedRound {
   readonly #ledger = new Ledger();
   readonly #faults: FaultCounts = {};
   readonly #failed = new AbortController();
+  readonly #deleted: string[] = [];
+  /** Where each deletion says how far it is. */
+  readonly #deletions = new Map<string, string>();
   #steps = 0;
   #lives = 0;
 
@@ -51,6 +57,7 @@ class PlayedRound {
     const world = this.#world();
     const playing = Promise.all(streams.map((stream) => playStream(stream, world)));
     await this.#abortingEachOther([playing, this.#killAll(playing), this.#tick(playing)]);
+    await this.#client.ask("/local/fault/release", { method: "POST" });
     for (let i = 0; i < STORM_SEALINGS; i++) {
       await Promise.all(this.#ledger.devices.map((device) => this.#client.seal(device)));
       await sleep(STORM_PAUSE_MS);
@@ -96,7 +103,36 @@ class PlayedRound {
         const done = await this.#server.order({ do: "evict", object, webSockets });
         if (done) this.#note(webSockets === "close" ? "forced eviction" : "forced hibernation");
       },
+      delete: (device) => this.#delete(device),
     };
+  }
+
+  /** Asks again and again, as an operator does whose server goes away. */
+  async #delete(device: string): Promise<void> {
+    while (!NEW_LIFE.includes(await this.#phaseOfDeletion(device))) {
+      this.#failed.signal.throwIfAborted();
+      await sleep(TICK_PAUSE_MS);
+    }
+    this.#ledger.forget(device);
+    this.#deleted.push(device);
+    this.#note("device deleted under way");
+  }
+
+  /** How far the deletion is; asked for the first time, or when it gave up, it begins or goes on. "": nobody says. */
+  async #phaseOfDeletion(device: string): Promise<string> {
+    const token = await this.#client.token("admin");
+    const path = this.#deletions.get(device);
+    const asked = path === undefined ? { method: "DELETE", token } : { token };
+    const answer = await this.#client.ask(path ?? `/v1/devices/${device}`, asked).catch(() => undefined);
+    if (answer === undefined || answer.status >= 300) return "";
+    const { id, status, progress } = answer.body as {
+      id: string;
+      status: string;
+      progress: { phase: string };
+    };
+    this.#deletions.set(device, `/v1/admin/jobs/${id}`);
+    if (status === "failed") this.#deletions.delete(device);
+    return progress.phase;
   }
 
   async #abortingEachOther(parts: Promise<unknown>[]): Promise<void> {
@@ -157,11 +193,17 @@ class PlayedRound {
     await this.#computeHours();
   }
 
-  /** The cron ticks until no hour is left to compute. */
+  /** The cron ticks until no hour is left to compute, and of who was deleted no file to write anew. */
   async #computeHours(): Promise<void> {
     await this.#expireLeases();
-    for (const deadline = Date.now() + SETTLE_MS_MAX; (await storedOf(this.#client)).dirtyHours > 0; ) {
-      if (Date.now() > deadline) throw new Error("the hours of zones and fleet were never computed");
+    const isDone = async () => {
+      const phases = await Promise.all(this.#deleted.map((device) => this.#phaseOfDeletion(device)));
+      return (
+        phases.every((phase) => ERASED.includes(phase)) && (await storedOf(this.#client)).dirtyHours === 0
+      );
+    };
+    for (const deadline = Date.now() + SETTLE_MS_MAX; !(await isDone()); ) {
+      if (Date.now() > deadline) throw new Error("the cron was never done");
       await this.#server.order({ do: "tick" }, SETTLE_MS_MAX);
     }
   }

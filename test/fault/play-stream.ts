@@ -12,6 +12,8 @@ export interface World {
   ledger: Ledger;
   token(stream: Stream): Promise<string>;
   evict(device: string, webSockets: "hibernate" | "close"): Promise<void>;
+  /** Resolves when the device is gone from everywhere. */
+  delete(device: string): Promise<void>;
   note(fault: OuterFault): void;
   /** Called after each step that was sent for the first time. */
   stepped(): void;
@@ -50,6 +52,7 @@ class Requests {
     const { ledger } = this.#world;
     for (const step of this.#stream.steps) {
       await begin(step, this.#stream, this.#world);
+      if (step.deletesFirst) await this.#world.delete(this.#stream.devices[0]!);
       const reports = step.reports.map((report) => ledger.take(report, step.clockMs));
       await this.#post(reports, step);
       ledger.acknowledge(reports);
