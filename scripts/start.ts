@@ -42,12 +42,14 @@ async function main(): Promise<void> {
   const ended = await endEarlierRun(state);
   if (ended.length > 0) console.log(`Ended an earlier run on ${state} (pid ${ended.join(", ")}).`);
   await build();
-  const run = await startLocal({ port, state, split, tenant: TENANT, tickEveryMs: TICK_EVERY_MS }).catch((error: Error) => {
-    if (/address already in use|EADDRINUSE/i.test(error.message)) {
-      throw new Error(`port ${port} is in use by another program; end it, or choose another with --port N`);
-    }
-    throw error;
-  });
+  const run = await startLocal({ port, state, split, tenant: TENANT, tickEveryMs: TICK_EVERY_MS }).catch(
+    (error: Error) => {
+      if (/address already in use|EADDRINUSE/i.test(error.message)) {
+        throw new Error(`port ${port} is in use by another program; end it, or choose another with --port N`);
+      }
+      throw error;
+    },
+  );
   await noteRunning(state);
 
   const stopping = new AbortController();
