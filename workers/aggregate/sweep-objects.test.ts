@@ -1,6 +1,6 @@
 import { env, runInDurableObject } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
-import { HOUR_MS, KeptQueue, packed, rowsOnceKnown, T0 } from "../test-support.ts";
+import { HOUR_MS, KeptQueue, packed, T0 } from "../test-support.ts";
 import type { DeviceObject } from "./device-object.ts";
 import type { AggregateEnv } from "./env.ts";
 import { sweepObjects } from "./sweep-objects.ts";
@@ -47,9 +47,12 @@ it("[X4] [D25] a block whose alarm was lost is found by the sweep and reaches th
   const device = env.DEVICE.getByName("swept/d1");
   const queue = await new KeptQueue().into(device);
   await device.report(packed([T0, { a: 1 }]), T0);
-  await rowsOnceKnown(device);
+  await vi.waitFor(async () => {
+    const known = await env.CONTROL.prepare("SELECT 1 FROM device WHERE tenant = 'swept'").first();
+    expect(known).not.toBeNull();
+  });
   await runInDurableObject<DeviceObject, void>(device, (_, state) => state.storage.deleteAlarm());
-  vi.setSystemTime(T0 + 3 * HOUR_MS);
+  vi.setSystemTime(T0 + 7 * HOUR_MS);
   expect(queue.sent).toEqual([]);
   await sweepObjects({ env: { ...aggregateEnv, CHORES: "always" }, cursor: "", untilMs: until() });
   expect(queue.sent).toMatchObject([{ tenant: "swept", device: "d1", revision: 1 }]);
