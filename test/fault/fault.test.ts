@@ -67,7 +67,7 @@ describe("the ledger", () => {
 });
 
 it("[X1] [X2] [D6] [D13] [S1] [S2] [S3] [S4] [S22] kills, cuts, evictions, bad queues and bad storage: nothing acknowledged is lost, nothing is counted twice", async () => {
-  const outcomes = await runRounds({ seed: 4, rounds: 4, servers: 2 });
+  const outcomes = await runRounds({ seed: 11, rounds: 3, servers: 2 });
   const faults: FaultCounts = {};
   for (const outcome of outcomes) {
     const { seed, error } = outcome;

@@ -75,14 +75,14 @@ export function planRound(seed: number, todayMs: number): Round {
     delayMs: random.between(0, 40),
     how: random.pick(KILLS),
   })).sort((a, b) => a.afterShare - b.afterShare);
-  const deletes = random.hits(0.25);
+  const deletes = random.hits(0.15);
   if (deletes) streams[0]!.steps[random.between(8, 22)]!.deletesFirst = true;
   const rates = drawRates(random);
   // A deletion is dozens of storage calls in a row, each of which has to be made.
   for (const fault of deletes ? WORKER_FAULTS.filter((name) => /D1|R2/.test(name)) : []) {
     if (rates[fault] !== undefined) rates[fault] = Math.min(rates[fault], 0.05);
   }
-  const cronTicks = deletes || random.hits(0.4);
+  const cronTicks = deletes || random.hits(0.3);
   return { seed, tenant: `fault-${seed}`, rates, streams, kills, cronTicks };
 }
 

@@ -87,7 +87,7 @@ async function storedBlocks(env: Env, tenant: string) {
   );
   const dirty = await ask<{ hour_ms: number }>("SELECT hour_ms FROM dirty_hour WHERE tenant = ?");
   const files = await ask<{ blocks: string }>(
-    "SELECT blocks FROM archive_file WHERE tenant = ? AND kind = 'raw'",
+    "SELECT blocks FROM archive_file WHERE tenant = ? AND kind = 'raw' AND replaced_at IS NULL",
   );
   return {
     rollups: rollups.map(({ device, start_ms, revision }) => [device, start_ms, revision]),
