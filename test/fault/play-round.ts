@@ -28,8 +28,13 @@ const TICK_PAUSE_MS = 400;
 const NEW_LIFE = ["files", "staged", "orphans", "hours", "finish", "past", "past hours", "end", "done"];
 const ERASED = NEW_LIFE.slice(2);
 
-export async function playRound(round: Round, server: ServerProcess, secret: string): Promise<RoundResult> {
-  return await new PlayedRound(round, server, secret).play();
+export async function playRound(
+  round: Round,
+  server: ServerProcess,
+  secret: string,
+  signal?: AbortSignal,
+): Promise<RoundResult> {
+  return await new PlayedRound(round, server, secret).play(signal);
 }
 
 class PlayedRound {
@@ -51,7 +56,8 @@ class PlayedRound {
     this.#client = new TenantClient(server.url, secret, round.tenant);
   }
 
-  async play(): Promise<RoundResult> {
+  async play(signal?: AbortSignal): Promise<RoundResult> {
+    signal?.addEventListener("abort", () => this.#failed.abort(signal.reason));
     const { seed, rates, streams } = this.#round;
     await this.#obey({ seed, rates });
     const world = this.#world();

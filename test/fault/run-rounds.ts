@@ -1,6 +1,5 @@
 // Rounds → their results: a few servers side by side, each playing one round after another on a state folder of its own.
-import { rmSync } from "node:fs";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle } from "../../scripts/bundle.ts";
@@ -18,6 +17,8 @@ export interface RoundsOptions {
   /** Leaves the state folders behind. */
   keep?: boolean;
   onRound?(result: RoundOutcome): void;
+  /** Aborted: rounds that are being played fail, and no other begins. */
+  signal?: AbortSignal;
 }
 
 /** `error`: the round could not be played to its end, which nothing that was injected excuses. */
@@ -31,13 +32,9 @@ const DAY_MS = 86_400_000;
 export const ENTRY = "test/fault/worker/faulty-worker.ts";
 
 export async function runRounds(options: RoundsOptions): Promise<RoundOutcome[]> {
-  const { seed, rounds, servers, keep } = options;
+  const { seed, rounds, servers, keep, signal } = options;
   const secret = await readLocalSecret();
   const folder = await mkdtemp(join(tmpdir(), "telltale-fault-"));
-  const clear = () => {
-    if (!keep) rmSync(folder, { recursive: true, force: true });
-  };
-  process.once("exit", clear);
   const worker = join(folder, "faulty-worker.mjs");
   await writeFile(worker, await bundle(ENTRY, { sourcemap: "inline" }));
   const seeds = Array.from({ length: rounds }, (_, i) => seed + i);
@@ -54,11 +51,13 @@ export async function runRounds(options: RoundsOptions): Promise<RoundOutcome[]>
       await server.start();
       for (let played = 0; played < ROUNDS_PER_STATE; played++) {
         const next = seeds.shift();
-        if (next === undefined) return;
-        const outcome = await playRound(planRound(next, todayMs), server, secret).catch((error: Error) => ({
-          seed: next,
-          error: error.stack ?? String(error),
-        }));
+        if (next === undefined || signal?.aborted) return;
+        const outcome = await playRound(planRound(next, todayMs), server, secret, signal).catch(
+          (error: Error) => ({
+            seed: next,
+            error: error.stack ?? String(error),
+          }),
+        );
         outcomes.push(outcome);
         options.onRound?.(outcome);
       }
@@ -67,13 +66,13 @@ export async function runRounds(options: RoundsOptions): Promise<RoundOutcome[]>
     }
   };
   const lane = async (name: string) => {
-    for (let states = 1; seeds.length > 0; states++) await playSome(`${name}-${states}`);
+    for (let states = 1; seeds.length > 0 && !signal?.aborted; states++) await playSome(`${name}-${states}`);
   };
   try {
     await Promise.all(Array.from({ length: servers }, (_, i) => lane(`server-${i + 1}`)));
   } finally {
-    process.off("exit", clear);
-    clear();
+    // A runtime that was just killed may still be writing.
+    if (!keep) await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
   return outcomes.sort((a, b) => a.seed - b.seed);
 }

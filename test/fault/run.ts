@@ -69,19 +69,20 @@ function tableOf(outcomes: readonly RoundOutcome[], seconds: number): string {
   return table.toString();
 }
 
-// The servers end with the harness, and what is kept of them goes at its exit.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 const { rounds, seed, servers, keep } = readArguments();
 console.log(`${rounds} rounds from seed ${seed}`);
 const startedAt = Date.now();
+const stopping = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
 const outcomes = await runRounds({
   rounds,
   seed,
   servers,
   keep,
+  signal: stopping.signal,
   onRound: (outcome) => console.log(lineOf(outcome)),
 });
 console.log(tableOf(outcomes, (Date.now() - startedAt) / 1_000));
 const bad = outcomes.filter((outcome) => outcome.error !== undefined || outcome.lost + outcome.doubled > 0);
 for (const { seed: one } of bad) console.log(`again: npm run fault -- --rounds 1 --seed ${one}`);
-process.exitCode = bad.length > 0 ? 1 : 0;
+process.exitCode = bad.length > 0 || outcomes.length < rounds ? 1 : 0;
