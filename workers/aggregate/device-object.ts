@@ -182,13 +182,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     if (ws.readyState !== WebSocket.OPEN) return; // closed by us: what still comes is never acknowledged
     const socket = this.#sockets.of(ws);
     const state = this.#settings.areDue(this.#load()) ? await this.#prepare() : this.#load();
-    const frame = decodeFrame(
-      message,
-      (clockMs) => said(this.env, clockMs) ?? wallMs() + socket.clockOffsetMs,
-    );
+    const frame = decodeFrame(message, (clockMs) => socket.now(said(this.env, clockMs)));
     if (frame.type === "invalid") return socket.send(frame.problem);
     if (frame.type === "flush") {
-      if (socket.isHolding) this.#commit([], receiptMs(state));
+      if (socket.isHolding) this.#commit([], socket.now());
       return;
     }
     const { seq, receivedAt, problems } = frame;
@@ -212,8 +209,8 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
 
   override async webSocketClose(ws: WebSocket): Promise<void> {
     const socket = this.#sockets.of(ws); // known from here on: the platform does not list a closing socket
+    if (socket.isHolding) this.#commit([], socket.now());
     const state = this.#load();
-    if (socket.isHolding) this.#commit([], receiptMs(state));
     this.#sockets.forget(ws);
     ws.close();
     await this.#live.presence(state, this.#sockets.count(ws) > 0);

@@ -1,5 +1,6 @@
-import { env } from "cloudflare:test";
+import { env, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
+import { decodeState } from "../../core/device/state.ts";
 import type { ServerFrame } from "../../schemas/reading.ts";
 import { type DeviceStub, held, rowsWritten, T0, TestSocket, upgrade } from "../test-support.ts";
 
@@ -54,6 +55,21 @@ it("[D5] [D6] nothing is acknowledged before it is due; flush commits what waits
   socket.send({ type: "flush" });
   expect(await socket.until((frame) => frame.type === "ack" && frame.seq === 5)).toMatchObject({ stored: 1 });
   expect(socket.frames.filter(({ type }) => type === "ack")).toHaveLength(2);
+});
+
+it("[I20] what a device says of the time in a local run holds for a flush and a closing too", async () => {
+  const device = env.DEVICE.getByName("sockets/clock");
+  const socket = await connect(device, 60_000);
+  socket.send(report(0, { a: 0 }));
+  socket.send({ type: "flush" });
+  await socket.until(({ type }) => type === "ack");
+  const clockOffsetMs = await runInDurableObject(
+    device,
+    (_, { storage }) =>
+      decodeState(new Uint8Array(storage.sql.exec<{ row: ArrayBuffer }>("SELECT row FROM state").one().row))
+        .clockOffsetMs,
+  );
+  expect(Math.abs(clockOffsetMs - (T0 - Date.now()))).toBeLessThan(60_000);
 });
 
 it("[D5] the oldest report decides when all are due: at commitEveryMs, not before", async () => {

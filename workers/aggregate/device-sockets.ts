@@ -19,7 +19,7 @@ interface Attachment {
   commitEveryMs: number;
   /** When it was accepted, by the wall clock. */
   acceptedAt?: number;
-  /** What the local run's clock differed from the wall clock at connect. */
+  /** What the local run's clock differed from the wall clock when the socket last said what time it is. */
   clockOffsetMs: number;
   /** Highest seq received. */
   seq: number;
@@ -65,8 +65,11 @@ export class DeviceSocket {
     this.#ws.close(code, reason);
   }
 
-  get clockOffsetMs(): number {
-    return this.#attachment.clockOffsetMs;
+  /** Now, by the clock of a local run when the device said what time it is. Written down with what is held next. */
+  now(saidMs?: number): number {
+    const wall = wallMs();
+    if (saidMs !== undefined) this.#attachment.clockOffsetMs = saidMs - wall;
+    return wall + this.#attachment.clockOffsetMs;
   }
 
   get confirmed(): BlockReceipt[] {

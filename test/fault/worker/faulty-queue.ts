@@ -75,7 +75,7 @@ export async function consumeFaultily<Env extends ConsumerEnv>(
     consumer.settle();
   };
   const together = [deliver(messages, false)];
-  // Another cut of the same messages: the same cut makes the same file, whose name alone keeps it from being there twice.
+  // Another cut of the same messages, at the same time.
   if (strikes("two consumers at once", batch.queue)) {
     together.push(
       deliver(
