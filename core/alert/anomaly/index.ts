@@ -1,0 +1,11 @@
+// The detectors a rule can name.
+import type { Detector } from "./detector.ts";
+import { zscore } from "./zscore.ts";
+
+export type { Detector } from "./detector.ts";
+
+/** A detector whose state is its own affair: it goes back only to the detector that made it. */
+export type AnyDetector = Detector<unknown>;
+
+/** By the name a rule gives. */
+export const detectors = { zscore } satisfies Record<string, AnyDetector>;
