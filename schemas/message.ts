@@ -1,5 +1,7 @@
 // What crosses from one process to another inside Telltale: reports, verdicts, sealed blocks, and the objects' methods.
 import * as z from "zod";
+import type { Alert, AlertAction, AlertEvent, IncidentSnapshot, NoticeKind, Rule } from "./alert.ts";
+import type { Channel, Delivery } from "./channel.ts";
 import type { ReadingProblem } from "./codes.ts";
 import type { DeviceGlance, LatestReading } from "./live.ts";
 import { deviceName, tenantName, zoneName } from "./name.ts";
@@ -69,7 +71,18 @@ export interface ObjectProfile {
   zone: string;
   name: string | null;
   model: string | null;
+  /** The device it reports through, whose silence explains its own; absent: none. */
+  gateway?: string | null;
 }
+
+/** The enabled rules of a tenant as one of its versions has them; a device keeps those that concern it. */
+export interface TenantRules {
+  version: number;
+  rules: Rule[];
+}
+
+/** What became of an order to an alert: the alert after it, or why nothing was done. */
+export type AlertAnswer = { alert: Alert } | { refused: "unknown" | "resolved" };
 
 /** The methods of a device object; each is one billed request. Objects are named `tenant/device`. */
 export interface DeviceRpc {
@@ -92,6 +105,12 @@ export interface DeviceRpc {
   handOver(beforeMs: number): Promise<{ pending: number }>;
   /** Forgets everything and begins a new life after `generation`. */
   forget(generation: number): Promise<void>;
+  /** The tenant's rules changed: what is removed, disabled or no longer concerns the device ends its alerts. Older versions change nothing. */
+  setRules(rules: TenantRules): Promise<void>;
+  /** Somebody acknowledges, assigns, comments or resolves an alert of this device; durable when it answers. */
+  act(alert: string, action: AlertAction, by: string): Promise<AlertAnswer>;
+  /** The active alerts. */
+  alerts(): Promise<Alert[]>;
   /** Somebody watches until `untilMs`: push updates to the zone, and answer what is known now. */
   watch(untilMs: number): Promise<DeviceGlance | null>;
 }
@@ -111,10 +130,48 @@ export interface ZoneRpc {
   leave(device: string): Promise<void>;
   /** Gives the instant until which the device shall push, by the wall clock; 0: nobody watches it. */
   push(update: LivePush): Promise<number>;
+  /** Events of a device's alerts in their order; durable when it answers, and each is taken once. */
+  alerts(events: AlertEvent[]): Promise<void>;
+  /** An incident and its members as they are now; null: never known, or long over. */
+  incident(id: string): Promise<IncidentSnapshot | null>;
+  /** These messages of the queue are done with; or, with an instant, are to be sent again then (a silence holds them). */
+  told(receipts: NoticeReceipt[]): Promise<void>;
+  /** Silences changed: what is held is sent again now. */
+  release(): Promise<void>;
+}
+
+export interface NoticeReceipt {
+  key: string;
+  /** By the wall clock; null: done with. */
+  deferUntilMs: number | null;
+}
+
+/** One message for one channel, with what it says. */
+export interface ChannelNotice {
+  /** The idempotency key. */
+  key: string;
+  kind: NoticeKind;
+  tenant: string;
+  /** Members as they were when the message was made. */
+  snapshot: IncidentSnapshot;
+}
+
+/** The methods of a channel's object, named `tenant/channel`: it delivers, and knows what it delivered. */
+export interface ChannelRpc {
+  /** Takes a message, once a key; durable when it answers. */
+  deliver(channel: Channel, notice: ChannelNotice): Promise<void>;
+  /** The channel changed; null: it is gone, and what waits is dropped. */
+  configure(channel: Channel | null): Promise<void>;
+  /** Sends a test message now and says what came of it. */
+  test(channel: Channel): Promise<Delivery>;
+  /** Newest first. `held`, `dead` and so on are counted since the channel was made. */
+  deliveries(limit: number): Promise<{ deliveries: Delivery[]; counts: Record<string, number> }>;
 }
 
 /** The methods of the tenant's control object, named by the tenant. */
 export interface TenantRpc {
   settings(): Promise<TenantSettings>;
   change(settings: Partial<TenantSettings>): Promise<TenantSettings>;
+  /** The rules changed: gives the version that holds now, which devices compare with theirs. */
+  changeRules(): Promise<number>;
 }

@@ -17,6 +17,7 @@ export const device = sqliteTable(
     longitude: real("longitude"),
     createdAt: integer("created_at").notNull(),
     firstSeenAt: integer("first_seen_at"),
+    gateway: text("gateway"),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.device] }),
@@ -55,6 +56,79 @@ export const chore = sqliteTable(
     leasedUntil: integer("leased_until").notNull(),
   },
   (table) => [primaryKey({ columns: [table.name] })],
+);
+
+/** PERSISTED: rules, channels and silences: `body` is JSON, see schemas/alert.ts and schemas/channel.ts. */
+export const rule = sqliteTable(
+  "rule",
+  { tenant: text("tenant").notNull(), id: text("id").notNull(), body: text("body").notNull() },
+  (table) => [primaryKey({ columns: [table.tenant, table.id] })],
+);
+export const channel = sqliteTable(
+  "channel",
+  { tenant: text("tenant").notNull(), id: text("id").notNull(), body: text("body").notNull() },
+  (table) => [primaryKey({ columns: [table.tenant, table.id] })],
+);
+export const silence = sqliteTable(
+  "silence",
+  { tenant: text("tenant").notNull(), id: text("id").notNull(), body: text("body").notNull() },
+  (table) => [primaryKey({ columns: [table.tenant, table.id] })],
+);
+
+/** PERSISTED: incidents as their zones told last; `body` is JSON. A lower revision never replaces a higher. */
+export const incident = sqliteTable(
+  "incident",
+  {
+    tenant: text("tenant").notNull(),
+    id: text("id").notNull(),
+    zone: text("zone").notNull(),
+    state: text("state").notNull(),
+    openedAt: integer("opened_at").notNull(),
+    revision: integer("revision").notNull(),
+    body: text("body").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.id] }),
+    index("incident_by_time").on(table.tenant, table.openedAt, table.id),
+  ],
+);
+
+/** PERSISTED: alerts as their devices told last; `body` is JSON. A lower revision never replaces a higher. */
+export const alert = sqliteTable(
+  "alert",
+  {
+    tenant: text("tenant").notNull(),
+    id: text("id").notNull(),
+    incident: text("incident").notNull(),
+    device: text("device").notNull(),
+    zone: text("zone").notNull(),
+    rule: text("rule").notNull(),
+    severity: text("severity").notNull(),
+    state: text("state").notNull(),
+    firedAt: integer("fired_at").notNull(),
+    revision: integer("revision").notNull(),
+    body: text("body").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.id] }),
+    index("alert_by_time").on(table.tenant, table.firedAt, table.id),
+    index("alert_by_incident").on(table.tenant, table.incident, table.id),
+  ],
+);
+
+/** PERSISTED: what happened to an alert; `revision` numbers it. `by` null: the rule. */
+export const alertEvent = sqliteTable(
+  "alert_event",
+  {
+    tenant: text("tenant").notNull(),
+    alert: text("alert").notNull(),
+    revision: integer("revision").notNull(),
+    kind: text("kind").notNull(),
+    at: integer("at").notNull(),
+    by: text("by"),
+    text: text("text"),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.alert, table.revision] })],
 );
 
 // ---- warm databases ------------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ export const tenantSettings = z.object({
   latenessHorizonMs: choices.latenessHorizonMs.default(7 * DAY_MS),
   // A year of rollups in D1 would cost about as much as everything else.
   retention: choices.retention.default({ rawDays: 7, hourlyDays: 30, archiveDays: null }),
+  /** Rises with each change of a rule: a device that has another asks for the rules. */
+  rulesVersion: z.number().int().nonnegative().default(0),
 });
 export type TenantSettings = z.infer<typeof tenantSettings>;
 

@@ -6,21 +6,27 @@ import { DatabaseSync } from "node:sqlite";
 import { getTableConfig, type SQLiteTable } from "drizzle-orm/sqlite-core";
 import { describe, expect, it } from "vitest";
 import {
+  alert,
+  alertEvent,
   archiveDay,
   archiveFile,
+  channel,
   chore,
   device,
   dirtyHour,
+  incident,
   job,
   retained,
   rollup,
+  rule,
+  silence,
   tombstone,
   zoneHour,
 } from "../schemas/tables.ts";
 
 const MIGRATIONS = join(import.meta.dirname, "../migrations");
 const DATABASES = {
-  control: [device, job, chore],
+  control: [device, job, chore, rule, channel, silence, incident, alert, alertEvent],
   warm: [rollup, archiveFile, zoneHour, dirtyHour, archiveDay, tombstone, retained],
 };
 
@@ -28,6 +34,7 @@ const DATABASES = {
 const MIGRATED: Record<string, string> = {
   "control/0001_registry.sql": "f4b53b71d378f23155f7a937d800074d548f5163ebf16fa2dcf241280be7032c",
   "control/0002_jobs.sql": "d55590e697a4b00e49a5ae3c40d13e5cf5e91ad2db6eca148ec4e79bcc9c9f59",
+  "control/0003_alerts.sql": "e54ae031c4faa8ef0377de56b01093ed4fe3e784c9b99ca7f66231f955a225df",
   "warm/0001_rollups.sql": "7d00481bae8a02b2fc7334f3c1f83219a44338d692a2d49ed91a542bb0d1ea69",
   "warm/0002_tiers.sql": "990af69fa0e51d7705933f7cc10b44926b6e681439fc3810748b4b55176184f0",
   "warm/0003_replaced_index.sql": "e3a48fd7b9ffd306a21a093d71321a9a0e46f2d386330d1361eec3ae1e7e05d4",

@@ -21,3 +21,7 @@ export async function changeSettings(
 ): Promise<TenantSettings> {
   return tenantSettings.parse(await stubOf(namespace, tenant).change(change));
 }
+
+/** @returns the version of the tenant's rules that holds from now on. */
+export const changeRules = (namespace: DurableObjectNamespace, tenant: string): Promise<number> =>
+  stubOf(namespace, tenant).changeRules();

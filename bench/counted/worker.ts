@@ -108,6 +108,7 @@ function countedEnv(env: Record<string, unknown>): Record<string, unknown> {
 export const DeviceObject = countedClass("device", telltale.DeviceObject);
 export const ZoneObject = countedClass("zone", telltale.ZoneObject);
 export const TenantObject = telltale.TenantObject;
+export const ChannelObject = telltale.ChannelObject;
 
 export default {
   fetch(request: Request, env: Record<string, unknown>, ctx: unknown): Promise<Response> | Response {

@@ -267,6 +267,16 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     if (!noted && needsCommit(state, taken)) this.#commit([], receiptMs(state));
   }
 
+  async setRules(): Promise<void> {}
+
+  async act(): Promise<{ refused: "unknown" }> {
+    return { refused: "unknown" };
+  }
+
+  async alerts(): Promise<[]> {
+    return [];
+  }
+
   async watch(untilMs: number): Promise<DeviceGlance | null> {
     const state = this.#loadKnown();
     if (state === undefined) return null;

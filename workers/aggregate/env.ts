@@ -1,6 +1,7 @@
 // What the aggregate Worker is bound to.
 import type { AlarmTiming } from "../../core/device/alarm.ts";
-import type { BlockMessageInput, DeviceRpc, ZoneRpc } from "../../schemas/message.ts";
+import type { QueuedNotice } from "../../schemas/alert.ts";
+import type { BlockMessageInput, ChannelRpc, DeviceRpc, ZoneRpc } from "../../schemas/message.ts";
 import type { ClockEnv } from "../clock.ts";
 import type { WarmEnv } from "../warm.ts";
 
@@ -8,7 +9,9 @@ interface Bindings extends ClockEnv {
   DEVICE: DurableObjectNamespace<DeviceRpc & Rpc.DurableObjectBranded>;
   ZONE: DurableObjectNamespace<ZoneRpc & Rpc.DurableObjectBranded>;
   TENANT: DurableObjectNamespace;
+  CHANNEL: DurableObjectNamespace<ChannelRpc & Rpc.DurableObjectBranded>;
   ROLLUPS: Queue<BlockMessageInput>;
+  NOTICES: Queue<QueuedNotice>;
   CONTROL: D1Database;
   COLD: R2Bucket;
   SEAL_SPREAD_MS: string;
@@ -18,6 +21,8 @@ interface Bindings extends ClockEnv {
   OUTBOX_SLACK_MS?: string;
   /** "always": every chore is due at every tick of the cron; only a local run says so. */
   CHORES?: string;
+  /** Where people open the dashboard, without a slash at its end; empty: links are relative. */
+  PUBLIC_URL?: string;
   /** How long a replaced file is kept for those who planned with it. */
   GRACE_MS?: string;
 }

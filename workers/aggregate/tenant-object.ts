@@ -30,4 +30,10 @@ export class TenantObject extends Base {
     await this.persist();
     return settings;
   }
+
+  /** The rules changed: gives the version that holds from now on. */
+  async changeRules(): Promise<number> {
+    const { rulesVersion } = await this.change({ rulesVersion: this.settings().rulesVersion + 1 });
+    return rulesVersion;
+  }
 }

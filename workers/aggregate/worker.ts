@@ -4,6 +4,7 @@ import { type Chore, runChores } from "./chores.ts";
 import { compactFiles } from "./compact-files.ts";
 import { computeZoneHours } from "./compute-zone-hours.ts";
 import { consumeBlocks } from "./consume-blocks.ts";
+import { consumeNotices } from "./consume-notices.ts";
 import { deleteReplaced } from "./delete-replaced.ts";
 import type { AggregateEnv } from "./env.ts";
 import { exportHours } from "./export-hours.ts";
@@ -12,6 +13,7 @@ import { runJobs } from "./run-jobs.ts";
 import { SWEEP_EVERY_MS, sweepObjects } from "./sweep-objects.ts";
 import { sweepOrphans } from "./sweep-orphans.ts";
 
+export { ChannelObject } from "./channel-object.ts";
 export { DeviceObject } from "./device-object.ts";
 export { TenantObject } from "./tenant-object.ts";
 export { ZoneObject } from "./zone-object.ts";
@@ -47,7 +49,8 @@ const HOURLY_CHORES: readonly Chore[] = [
 ];
 
 export default {
-  queue: consumeBlocks,
+  queue: (batch, env) =>
+    batch.queue === "telltale-notices" ? consumeNotices(batch, env) : consumeBlocks(batch, env),
   async scheduled({ cron }, env) {
     if (cron !== HOURLY) await runChores(env, CHORES);
     if (cron === HOURLY || env.CHORES === "always") {

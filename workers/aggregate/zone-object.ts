@@ -61,6 +61,20 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     return 0;
   }
 
+  // ---- alerts (not built yet) ---------------------------------------------------------------------------------------
+
+  async alerts(): Promise<void> {
+    throw new Error("not built yet");
+  }
+
+  async incident(): Promise<null> {
+    return null;
+  }
+
+  async told(): Promise<void> {}
+
+  async release(): Promise<void> {}
+
   // ---- watchers ----------------------------------------------------------------------------------------------------
 
   /** `…/stream` (WebSocket, or server-sent events) and `…/snapshot`; `?device=` one device only, `?after=` the last seq seen. */
