@@ -1,0 +1,18 @@
+// The tenant's rules in D1 → rules, for every Worker that binds it.
+import { type Rule, rule } from "../schemas/alert.ts";
+
+/**
+ * All rules of the tenant by id, the disabled ones too. Who wants to know what version they are at least of asks the
+ * tenant's object before: a rule is written first and the version raised after.
+ */
+export async function readRules(control: D1Database, tenant: string): Promise<Rule[]> {
+  const { results } = await control
+    .prepare("SELECT id, body FROM rule WHERE tenant = ?1 ORDER BY id")
+    .bind(tenant)
+    .all<{ id: string; body: string }>();
+  return results.flatMap(({ id, body }) => {
+    const read = rule.safeParse(JSON.parse(body));
+    if (!read.success) console.error("a rule that is none", { tenant, id, error: read.error.message });
+    return read.success ? [read.data] : [];
+  });
+}
