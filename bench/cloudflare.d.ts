@@ -20,6 +20,7 @@ declare module "telltale" {
   export class DeviceObject extends TelltaleObject {}
   export class ZoneObject extends TelltaleObject {}
   export class TenantObject extends TelltaleObject {}
+  export class ChannelObject extends TelltaleObject {}
   const worker: {
     fetch(request: Request, env: Record<string, unknown>, ctx: unknown): Promise<Response>;
     queue(batch: unknown, env: Record<string, unknown>): Promise<void>;

@@ -84,6 +84,12 @@ export interface TenantRules {
 /** What became of an order to an alert: the alert after it, or why nothing was done. */
 export type AlertAnswer = { alert: Alert } | { refused: "unknown" | "resolved" };
 
+/** What a sweep of a device did, and how many blocks past their retention it gave up since it said so last. */
+export interface Swept {
+  acted: boolean;
+  expired: number;
+}
+
 /** The methods of a device object; each is one billed request. Objects are named `tenant/device`. */
 export interface DeviceRpc {
   /** Applies and commits reports; answers after the commit is durable. */
@@ -97,8 +103,8 @@ export interface DeviceRpc {
   seal(): Promise<{ sealed: number; pending: number }>;
   /** Storage has these blocks. */
   confirm(stored: BlockReceipt[]): Promise<void>;
-  /** Seals what is overdue, sends again what is unconfirmed, sets a lost alarm; see SPEC D25. False: nothing was to be done. */
-  sweep(): Promise<boolean>;
+  /** Seals what is overdue, sends again what is unconfirmed, sets a lost alarm; see SPEC D25. */
+  sweep(): Promise<Swept>;
   /** Sends every sealed block of the span again, a page at a time; null: that was all. */
   resend(fromMs: number, toMs: number, afterMs: number): Promise<{ sent: number; nextMs: number | null }>;
   /** Gives the range before `beforeMs` over to the archive. `pending` > 0: so many blocks before it are not stored yet; ask again. */

@@ -131,6 +131,22 @@ export const alertEvent = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenant, table.alert, table.revision] })],
 );
 
+/**
+ * PERSISTED: changes of rules of which devices are still to be told. `scopes` is JSON, the rule's before and after the
+ * change; devices up to `after_device` by name were told. `version` null: the tenant's was not raised for it yet.
+ */
+export const rulesPush = sqliteTable(
+  "rules_push",
+  {
+    tenant: text("tenant").notNull(),
+    id: text("id").notNull(),
+    version: integer("version"),
+    scopes: text("scopes").notNull(),
+    afterDevice: text("after_device").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.id] })],
+);
+
 // ---- warm databases ------------------------------------------------------------------------------------------------
 
 /**
@@ -224,6 +240,7 @@ export const retained = sqliteTable(
     rollupsDeleted: integer("rollups_deleted").notNull(),
     filesDeleted: integer("files_deleted").notNull(),
     bytesDeleted: integer("bytes_deleted").notNull(),
+    rawBlocksDeleted: integer("raw_blocks_deleted").notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.tenant] })],
 );

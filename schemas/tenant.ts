@@ -40,5 +40,14 @@ export type TenantSettings = z.infer<typeof tenantSettings>;
 /** `PUT /v1/tenant`: what is named changes, the rest stays. */
 export const tenantSettingsChange = z.object(choices).partial();
 
+/** `GET /v1/tenant/retention`: what was deleted for its age, and how far back the hours of D1 reach. */
+export const retentionAnswer = z.object({
+  rawBlocks: z.number().int(),
+  rollups: z.number().int(),
+  files: z.number().int(),
+  bytes: z.number().int(),
+  hourlyFromMs: z.number(),
+});
+
 /** What holds until the tenant says otherwise. */
 export const defaultSettings: TenantSettings = tenantSettings.parse({});

@@ -23,7 +23,7 @@ import {
   zoneList,
 } from "../schemas/query.ts";
 import { report, telemetryAnswer, telemetryBody } from "../schemas/reading.ts";
-import { tenantSettings, tenantSettingsChange } from "../schemas/tenant.ts";
+import { retentionAnswer, tenantSettings, tenantSettingsChange } from "../schemas/tenant.ts";
 
 const problem = {
   description: "A problem document",
@@ -231,6 +231,13 @@ export function openApiDocument() {
           tag: "operators",
           body: tenantSettingsChange,
           answer: tenantSettings,
+        }),
+      },
+      "/v1/tenant/retention": {
+        get: operation({
+          summary: "What was deleted for its age",
+          tag: "operators",
+          answer: retentionAnswer,
         }),
       },
       "/v1/admin/jobs": {

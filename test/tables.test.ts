@@ -19,6 +19,7 @@ import {
   retained,
   rollup,
   rule,
+  rulesPush,
   silence,
   tombstone,
   zoneHour,
@@ -26,7 +27,7 @@ import {
 
 const MIGRATIONS = join(import.meta.dirname, "../migrations");
 const DATABASES = {
-  control: [device, job, chore, rule, channel, silence, incident, alert, alertEvent],
+  control: [device, job, chore, rule, channel, silence, incident, alert, alertEvent, rulesPush],
   warm: [rollup, archiveFile, zoneHour, dirtyHour, archiveDay, tombstone, retained],
 };
 
@@ -35,8 +36,10 @@ const MIGRATED: Record<string, string> = {
   "control/0001_registry.sql": "f4b53b71d378f23155f7a937d800074d548f5163ebf16fa2dcf241280be7032c",
   "control/0002_jobs.sql": "d55590e697a4b00e49a5ae3c40d13e5cf5e91ad2db6eca148ec4e79bcc9c9f59",
   "control/0003_alerts.sql": "e54ae031c4faa8ef0377de56b01093ed4fe3e784c9b99ca7f66231f955a225df",
+  "control/0004_rules_push.sql": "cb599d5adedbc4bdee019e20f1b2905b8347ce3f18de53348e9cfbeed9bfe6f1",
   "warm/0001_rollups.sql": "7d00481bae8a02b2fc7334f3c1f83219a44338d692a2d49ed91a542bb0d1ea69",
   "warm/0002_tiers.sql": "990af69fa0e51d7705933f7cc10b44926b6e681439fc3810748b4b55176184f0",
+  "warm/0004_raw_retention.sql": "0b69d6ee848d4b07f2ce8bc0affc98e13e1014fce2297280dcf0a04d57dd7b6c",
   "warm/0003_replaced_index.sql": "e3a48fd7b9ffd306a21a093d71321a9a0e46f2d386330d1361eec3ae1e7e05d4",
 };
 

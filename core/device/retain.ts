@@ -40,6 +40,7 @@ export function giveUpExpired(state: DeviceState, ring: Ring, nowMs: number): nu
   if (reports && (kept.length === 0 || kept[0]!.endMs > limitMs - DAY_MS)) return [];
   const free = reports ? expired.filter((entry) => isGivenUp(state, entry)) : expired;
   state.evictedThroughMs = Math.max(state.evictedThroughMs, ...kept.map(({ endMs }) => endMs));
+  state.expired += kept.length;
   return free.map(({ slot }) => slot);
 }
 

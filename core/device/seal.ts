@@ -112,7 +112,10 @@ function intoRing(
       open.mark.slot === null
         ? chooseSlot(entries, evictableMs, inUse, state.evictedThroughMs)
         : { slot: open.mark.slot, evicted: undefined };
-    if (evicted !== undefined) state.evictedThroughMs = Math.max(state.evictedThroughMs, evicted.endMs);
+    if (evicted !== undefined) {
+      state.evictedThroughMs = Math.max(state.evictedThroughMs, evicted.endMs);
+      state.expired += 1;
+    }
     const entry: RingEntry = { slot, startMs, endMs, revision, bytes: block.length };
     entries = [...entries.filter((other) => other.slot !== slot), entry];
     inUse.add(slot);

@@ -45,6 +45,8 @@ interface StateHeader {
   /** Readings taken in whose `at` was odd. */
   clock: Record<ClockFault, number>;
   commits: number;
+  /** Blocks given up for their age since a sweep counted them. */
+  expired: number;
   outbox: Pending[];
   /** Where the unconfirmed blocks begin for which the outbox had no room: all from here on count as such; null: none. */
   unlistedFromMs: number | null;
@@ -69,7 +71,7 @@ export interface DeviceState extends StateHeader {
 }
 
 /** What came to the header later may be missing. */
-type Later = "unlistedFromMs" | "clock" | "generation" | "bucketMs" | "measured";
+type Later = "unlistedFromMs" | "clock" | "generation" | "bucketMs" | "measured" | "expired";
 
 interface PersistedHeader extends Omit<StateHeader, Later>, Partial<Pick<StateHeader, Later>> {
   latest: Record<string, [at: number, value: number, receivedAt: number]>;
@@ -100,6 +102,7 @@ export function newState(
     counts: [0, 0, 0, 0, 0, 0],
     clock: { behind: 0, ahead: 0 },
     commits: 0,
+    expired: 0,
     outbox: [],
     unlistedFromMs: null,
     alarmAt: null,
@@ -170,6 +173,7 @@ export function decodeState(row: Uint8Array): DeviceState {
     generation: header.generation ?? 0,
     bucketMs: header.bucketMs ?? HOUR_MS,
     measured: header.measured ?? null,
+    expired: header.expired ?? 0,
   } satisfies Pick<StateHeader, Later>;
   return { ...header, ...later, open, latest };
 }

@@ -59,7 +59,7 @@ it("[D24] nothing is left but the number of the next life: no block, no latest, 
     expect(await device.latest()).toBeNull();
     expect(await device.readings("a", 0, Number.MAX_SAFE_INTEGER)).toBeNull();
     expect(await device.watch(Date.now() + HOUR_MS)).toBeNull();
-    expect(await device.sweep()).toBe(false);
+    expect((await device.sweep()).acted).toBe(false);
     expect(await device.seal()).toEqual({ sealed: 0, pending: 0 });
     await evictDurableObject(device);
   }

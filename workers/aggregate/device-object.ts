@@ -18,6 +18,7 @@ import type {
   HotReadings,
   ObjectProfile,
   PackedReports,
+  Swept,
   Verdicts,
 } from "../../schemas/message.ts";
 import type { LatestAnswer } from "../../schemas/query.ts";
@@ -38,6 +39,9 @@ interface Upkeep {
   /** Ring slots to delete, unless a block sealed with the commit takes them. */
   deleted?: readonly number[];
 }
+
+/** A busy device overwrites what is past its age by itself: counting it deserves a row only now and then. */
+const EXPIRED_UNCOUNTED_MAX = 100;
 
 interface Waiting {
   reports: PackedReports;
@@ -179,9 +183,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   }
 
   override async webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    if (this.#settings.areDue(this.#load())) await this.#prepare();
     if (ws.readyState !== WebSocket.OPEN) return; // closed by us: what still comes is never acknowledged
     const socket = this.#sockets.of(ws);
-    const state = this.#settings.areDue(this.#load()) ? await this.#prepare() : this.#load();
+    const state = this.#load();
     const frame = decodeFrame(message, (clockMs) => socket.now(said(this.env, clockMs)));
     if (frame.type === "invalid") return socket.send(frame.problem);
     if (frame.type === "flush") {
@@ -286,20 +291,24 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
 
   // ---- upkeep ----------------------------------------------------------------------------------------------------
 
-  async sweep(): Promise<boolean> {
+  async sweep(): Promise<Swept> {
     const alarmFor = await this.ctx.storage.getAlarm();
     const state = this.#loadKnown();
-    if (state === undefined) return false;
+    if (state === undefined) return { acted: false, expired: 0 };
     const now = receiptMs(state);
     const isLost = isAlarmLost(state, alarmFor, now, this.#timing);
     if (isLost) state.alarmAt = null;
     const { evictedThroughMs } = state;
     const deleted = giveUpExpired(state, this.#store, now);
     const isExpired = deleted.length > 0 || state.evictedThroughMs > evictedThroughMs;
-    if (!isLost && !isExpired && !isOverdue(state, now, this.#timing)) return false;
+    const isCounted = state.expired < EXPIRED_UNCOUNTED_MAX;
+    if (!isLost && !isExpired && isCounted && !isOverdue(state, now, this.#timing))
+      return { acted: false, expired: 0 };
+    const { expired } = state;
+    state.expired = 0;
     this.#commit([], now, { deleted });
     await this.#sending;
-    return true;
+    return { acted: true, expired };
   }
 
   async resend(

@@ -60,34 +60,34 @@ const later = (ms: number) => vi.useFakeTimers({ toFake: ["Date"], now: Date.now
 it("[D25] [X4] an object whose alarm is lost: a sweep gets its block to storage, after an eviction too", async () => {
   const [device, queue] = await deviceWithQueue("sweep/lost");
   await loseAlarm(device);
-  expect(await device.sweep()).toBe(true); // nothing is due, but the alarm must be set
+  expect((await device.sweep()).acted).toBe(true); // nothing is due, but the alarm must be set
   expect(await alarmOf(device)).toBeGreaterThan(Date.now());
-  expect(await device.sweep()).toBe(false);
+  expect((await device.sweep()).acted).toBe(false);
   await loseAlarm(device);
   await evictDurableObject(device);
   await queue.into(device);
   later(DUE_MS);
-  expect(await device.sweep()).toBe(true);
+  expect((await device.sweep()).acted).toBe(true);
   expect(queue.sent).toMatchObject([{ startMs: T0, revision: 1 }]);
   expect(await alarmOf(device)).toBeGreaterThan(Date.now()); // for the outbox
-  expect(await device.sweep()).toBe(false);
+  expect((await device.sweep()).acted).toBe(false);
 });
 
 it("[D25] a sweep sends again what is overdue in the outbox, and sets an alarm that is past", async () => {
   const [device, queue] = await deviceWithQueue("sweep/unconfirmed");
   await device.seal();
   expect(queue.sent).toHaveLength(1);
-  expect(await device.sweep()).toBe(false);
+  expect((await device.sweep()).acted).toBe(false);
   later(2 * MINUTE_MS);
-  expect(await device.sweep()).toBe(true);
+  expect((await device.sweep()).acted).toBe(true);
   expect(queue.sent).toHaveLength(2);
   await device.confirm([{ startMs: T0, revision: 1 }]);
-  expect(await device.sweep()).toBe(false);
+  expect((await device.sweep()).acted).toBe(false);
 });
 
 it("[D25] [D17] a sweep of an object that was never used leaves no trace", async () => {
   const device = env.DEVICE.getByName("sweep/never");
-  expect(await device.sweep()).toBe(false);
+  expect((await device.sweep()).acted).toBe(false);
   expect(await tablesOf(device)).toEqual([]);
   expect(await alarmOf(device)).toBeNull();
 });
@@ -111,11 +111,11 @@ it("[D25] a silent device's blocks are deleted when older than rawDays and horiz
     { startMs: T0 + HOUR_MS, revision: 1 },
   ]);
   expect(await held(device, "a")).toEqual([]); // the archive's, from now on
-  expect(await device.sweep()).toBe(true);
+  expect((await device.sweep()).acted).toBe(true);
   expect(await slotsOf(device)).toBe(0);
   await evictDurableObject(device);
   expect(await device.readings("a", 0, ALWAYS)).toMatchObject({ hotFromMs: T0 + 2 * HOUR_MS });
-  expect(await device.sweep()).toBe(false);
+  expect((await device.sweep()).acted).toBe(false);
   const now = T0 + 2 * HOUR_MS;
   const again = await device.report(packedAt(now, [now - 1, { a: 1 }], [now, { a: 1 }]), now);
   expect(again).toMatchObject({ counts: [1, 0, 0, 0, 0, 1], problems: [{ index: 0, code: "too_old" }] });
@@ -154,7 +154,7 @@ it("[S18] [D13] what is not confirmed then is sent again, and its blocks say the
   await evictDurableObject(device);
   await queue.into(device);
   later(2 * MINUTE_MS);
-  expect(await device.sweep()).toBe(true);
+  expect((await device.sweep()).acted).toBe(true);
   expect(queue.sent.map(({ startMs, revision, zone }) => [startMs, revision, zone])).toEqual([
     [T0, 1, "default"],
     [T0, 1, "roof"],

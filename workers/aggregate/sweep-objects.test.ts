@@ -35,7 +35,7 @@ function noting(fails: string[] = []) {
       await Promise.resolve();
       atOnce -= 1;
       if (fails.includes(name)) throw new Error("the object is away");
-      return false;
+      return { acted: false, expired: 3 };
     },
   });
   const noted = { ...aggregateEnv, DEVICE: { getByName } } as unknown as AggregateEnv;
@@ -103,4 +103,24 @@ it("[X4] an object that fails is logged and costs the others nothing", async () 
   await sweepObjects({ env: { ...noted, CHORES: "always" }, cursor: "", untilMs: until() });
   expect(swept.filter((name) => name.startsWith("failing/"))).toHaveLength(3);
   expect(logged).toHaveBeenCalledOnce();
+});
+
+it("[D25] what objects give up for its age is counted, each tenant's apart", async () => {
+  await registered("counted-a", ["d1", "d2"]);
+  await registered("counted-b", ["d1"]);
+  const { env: noted } = noting(["counted-a/d2"]);
+  const all = { ...noted, CHORES: "always" };
+  const counted = async () => {
+    const { results } = await aggregateEnv.WARM_0.prepare(
+      "SELECT tenant, raw_blocks_deleted AS blocks FROM retained WHERE tenant LIKE 'counted-%' ORDER BY tenant",
+    ).all();
+    return results;
+  };
+  await sweepObjects({ env: all, cursor: "", untilMs: until() });
+  expect(await counted()).toEqual([
+    { tenant: "counted-a", blocks: 3 },
+    { tenant: "counted-b", blocks: 3 },
+  ]);
+  await sweepObjects({ env: all, cursor: "", untilMs: until() });
+  expect(await counted()).toMatchObject([{ blocks: 6 }, { blocks: 6 }]);
 });

@@ -1,5 +1,6 @@
 // Every device of the registry → its object is looked after each six hours or sooner, for an alarm may be lost.
 import { wallMs } from "../clock.ts";
+import { warmsOf } from "../warm.ts";
 import type { Turn } from "./chores.ts";
 
 /**
@@ -28,7 +29,13 @@ export async function sweepObjects({ env, cursor, untilMs }: Turn): Promise<stri
       .all<{ tenant: string; device: string }>();
     for (let i = 0; i < devices.length; i += SWEPT_AT_ONCE) {
       const some = devices.slice(i, i + SWEPT_AT_ONCE);
-      await Promise.all(some.map(({ tenant, device }) => sweep(env.DEVICE, `${tenant}/${device}`)));
+      const expired = await Promise.all(
+        some.map(({ tenant, device }) => sweep(env.DEVICE, `${tenant}/${device}`)),
+      );
+      await countExpired(
+        warmsOf(env)[0]!,
+        some.map(({ tenant }, i) => ({ tenant, blocks: expired[i]! })),
+      );
       ({ tenant, device } = some.at(-1)!);
       if (wallMs() >= untilMs) return `${page}/${tenant}/${device}`;
     }
@@ -46,10 +53,28 @@ async function pageSize(control: D1Database): Promise<number> {
 const SELECT_PAGE =
   "SELECT tenant, device FROM device WHERE (tenant, device) > (?1, ?2) ORDER BY tenant, device LIMIT ?3";
 
-async function sweep(objects: Turn["env"]["DEVICE"], name: string): Promise<void> {
+/** Gives how many blocks past their retention the device gave up. */
+async function sweep(objects: Turn["env"]["DEVICE"], name: string): Promise<number> {
   try {
-    await objects.getByName(name).sweep();
+    return (await objects.getByName(name).sweep()).expired;
   } catch (error) {
     console.error("object not swept; it is in the next round", { name, error: String(error) });
+    return 0;
   }
 }
+
+/** Adds to what retention has deleted so far; of no device in particular, so the first warm database keeps it. */
+async function countExpired(
+  database: D1Database,
+  counted: readonly { tenant: string; blocks: number }[],
+): Promise<void> {
+  for (const [tenant, own] of Map.groupBy(counted, ({ tenant }) => tenant)) {
+    const blocks = own.reduce((sum, each) => sum + each.blocks, 0);
+    if (blocks > 0) await database.prepare(COUNT_EXPIRED).bind(tenant, blocks).run();
+  }
+}
+
+const COUNT_EXPIRED = `
+  INSERT INTO retained (tenant, hourly_from_ms, rollups_deleted, files_deleted, bytes_deleted, raw_blocks_deleted)
+  VALUES (?1, 0, 0, 0, 0, ?2)
+  ON CONFLICT (tenant) DO UPDATE SET raw_blocks_deleted = raw_blocks_deleted + ?2`;

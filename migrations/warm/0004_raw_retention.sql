@@ -1,0 +1,1 @@
+ALTER TABLE retained ADD COLUMN raw_blocks_deleted INTEGER NOT NULL DEFAULT 0;
