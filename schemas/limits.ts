@@ -29,6 +29,12 @@ export const READINGS_PER_QUERY_MAX = 500_000;
 export const FILES_PER_QUERY_MAX = 1_000;
 /** Most points a history answer holds. */
 export const POINTS_MAX = 50_000;
+/** Most alert rules that one device keeps: it judges every reading by each. */
+export const RULES_PER_DEVICE_MAX = 50;
+/** Most rules, channels and silences of a tenant. */
+export const RULES_PER_TENANT_MAX = 200;
+export const CHANNELS_PER_TENANT_MAX = 50;
+export const SILENCES_PER_TENANT_MAX = 500;
 
 /** Tenant, zone and device names: URL-safe, never empty, never a path. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;

@@ -75,7 +75,10 @@ export interface ObjectProfile {
   gateway?: string | null;
 }
 
-/** The enabled rules of a tenant as one of its versions has them; a device keeps those that concern it. */
+/**
+ * All rules of a tenant, the disabled ones too, as one of its versions has them. A device keeps the enabled ones that
+ * concern it; from the others it tells why an alert of a rule it kept has to end.
+ */
 export interface TenantRules {
   version: number;
   rules: Rule[];

@@ -1,0 +1,61 @@
+// A value against what a detector has learnt of its metric.
+import type { Condition, DetectorName } from "../../../schemas/alert.ts";
+import { type AnyDetector, detectors } from "../anomaly/index.ts";
+import { atLeastMs, type Instant, type Sample, type Verdict } from "./verdict.ts";
+
+/** PERSISTED: the detector's packed state as base64, and its last alarm. */
+export interface AnomalyMemory {
+  type: "anomaly";
+  packed: string | null;
+  alarm: Instant | null;
+}
+
+type AnomalyCondition = Extract<Condition, { type: "anomaly" }>;
+
+/** An anomaly is an instant: its alert stays so long at least, for who looks it up to find it. */
+const HELD_MS = 10 * 60_000;
+
+/** By the name a rule gives; undefined: this deployment has none of the name. */
+export const detectorOf = (name: DetectorName): AnyDetector | undefined =>
+  (detectors as Partial<Record<DetectorName, AnyDetector>>)[name];
+
+/** Detectors at work: a state is unpacked when it is first needed and packed once, at the end. */
+export class OpenDetectors {
+  readonly #open = new Map<AnomalyMemory, { detector: AnyDetector; state: unknown }>();
+
+  score(memory: AnomalyMemory, detector: AnyDetector, { t, value }: Sample): number {
+    let open = this.#open.get(memory);
+    if (open === undefined) {
+      const state = memory.packed === null ? detector.create() : detector.unpack(fromBase64(memory.packed));
+      open = { detector, state };
+      this.#open.set(memory, open);
+    }
+    return detector.score(open.state, t, value);
+  }
+
+  /** Puts the states into the memories they came from. */
+  close(): void {
+    for (const [memory, { detector, state }] of this.#open) memory.packed = toBase64(detector.pack(state));
+  }
+}
+
+/** Changes `memory`. */
+export function anomaly(
+  { detector: name, level }: AnomalyCondition,
+  memory: AnomalyMemory,
+  sample: Sample,
+  open: OpenDetectors,
+): Verdict {
+  const detector = detectorOf(name);
+  if (detector === undefined) return "unknown";
+  const score = open.score(memory, detector, sample);
+  if (score >= detector[level]) {
+    memory.alarm = { t: sample.t, receivedAt: sample.receivedAt };
+    return "breach";
+  }
+  const isHeld = memory.alarm !== null && atLeastMs(memory.alarm, sample) < HELD_MS;
+  return isHeld || score >= detector.warning ? "unknown" : "clear";
+}
+
+const toBase64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
+const fromBase64 = (text: string) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

@@ -1,0 +1,61 @@
+// A rule's condition and its readings → a verdict, and the value to show for it.
+import type { Condition } from "../../../schemas/alert.ts";
+import { type AnomalyMemory, anomaly, type OpenDetectors } from "./anomaly.ts";
+import { type ExpressionMemory, expression } from "./expression.ts";
+import { type FlatMemory, flatLine } from "./flat-line.ts";
+import { type RateMemory, rateOfChange } from "./rate-of-change.ts";
+import { threshold } from "./threshold.ts";
+import type { Sample, Verdict } from "./verdict.ts";
+
+/** What readings decide about; silence is judged by our clock alone (silence.ts). */
+export type ReadingCondition = Exclude<Condition, { type: "no_data" }>;
+
+/** PERSISTED: what a condition has to remember; of another type than the condition's it counts as nothing. */
+export type ConditionMemory = RateMemory | FlatMemory | ExpressionMemory | AnomalyMemory;
+
+export interface Judgement {
+  verdict: Verdict;
+  /** Of an expression its result; undefined: there is none. */
+  value: number | undefined;
+  memory: ConditionMemory | null;
+}
+
+/** The metrics a condition reads, in the order of the samples `judge` takes; none: the whole device. */
+export function metricsOf(condition: Condition): string[] {
+  if (condition.type === "expression") return [condition.left, condition.right];
+  return condition.metric === undefined ? [] : [condition.metric];
+}
+
+/** What the newest readings say: one sample a metric, undefined where none is new; at least one is. */
+export function judge(
+  condition: ReadingCondition,
+  memory: ConditionMemory | null,
+  samples: readonly (Sample | undefined)[],
+  open: OpenDetectors,
+): Judgement {
+  if (condition.type === "expression") {
+    const known = memory?.type === "expression" ? memory : { left: null, right: null };
+    const [left = known.left, right = known.right] = samples;
+    const sides: ExpressionMemory = { type: "expression", left, right };
+    return { ...expression(condition, sides), memory: sides };
+  }
+  const sample = samples[0]!;
+  const { value } = sample;
+  switch (condition.type) {
+    case "threshold":
+      return { verdict: threshold(condition, value), value, memory: null };
+    case "rate_of_change": {
+      const known = memory?.type === condition.type ? memory : undefined;
+      return { ...rateOfChange(condition, known, sample), value };
+    }
+    case "flat_line": {
+      const known = memory?.type === condition.type ? memory : undefined;
+      return { ...flatLine(condition, known, sample), value };
+    }
+    case "anomaly": {
+      const known: AnomalyMemory =
+        memory?.type === condition.type ? memory : { type: "anomaly", packed: null, alarm: null };
+      return { verdict: anomaly(condition, known, sample, open), value, memory: known };
+    }
+  }
+}

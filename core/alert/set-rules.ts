@@ -1,0 +1,98 @@
+// The tenant's rules, or a move or the end of the device → the rules it keeps, and the alerts that end with the others.
+import type { AlertEvent, Condition, Resolution, Rule } from "../../schemas/alert.ts";
+import { RULES_PER_DEVICE_MAX } from "../../schemas/limits.ts";
+import type { TenantRules } from "../../schemas/message.ts";
+import { metricsOf } from "./condition/index.ts";
+import { activeState, end, eventsOf, shownRule } from "./episode.ts";
+import { concerns } from "./scope.ts";
+import { type AlertsState, memoryOf, type RuleMemory, type Subject } from "./state.ts";
+import { OK } from "./transition.ts";
+
+/** Keeps the enabled rules that concern the device, the first 50 by id. Versions not higher change nothing. */
+export function setRules(
+  alerts: AlertsState,
+  subject: Subject,
+  { version, rules }: TenantRules,
+  nowMs: number,
+): AlertEvent[] {
+  if (version <= alerts.rulesVersion) return [];
+  return eventsOf(alerts, () => {
+    const kept = rules
+      .filter((rule) => rule.enabled && concerns(rule.scope, subject))
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .slice(0, RULES_PER_DEVICE_MAX);
+    const keptById = new Map(kept.map((rule) => [rule.id, rule]));
+    for (const old of alerts.rules) {
+      const edited = keptById.get(old.id);
+      if (edited !== undefined) adopt(memoryOf(alerts, old), old, edited);
+      else drop(alerts, old, whyGone(rules.find(({ id }) => id === old.id)), nowMs);
+    }
+    alerts.rules = kept;
+    alerts.rulesVersion = version;
+  });
+}
+
+/** The device's zone or model changed: ends what no longer concerns it. The next `setRules` may have the same version. */
+export function moved(alerts: AlertsState, subject: Subject, nowMs: number): AlertEvent[] {
+  return eventsOf(alerts, () => {
+    const stays = ({ scope }: Rule) => concerns(scope, subject);
+    for (const rule of alerts.rules) if (!stays(rule)) drop(alerts, rule, "out_of_scope", nowMs);
+    alerts.rules = alerts.rules.filter(stays);
+    alerts.rulesVersion = Math.ceil(alerts.rulesVersion) - 0.5;
+  });
+}
+
+/** Ends every active alert. */
+export function endAll(alerts: AlertsState, resolution: "deleted", nowMs: number): AlertEvent[] {
+  return eventsOf(alerts, () => {
+    for (const rule of alerts.rules) {
+      const memory = memoryOf(alerts, rule);
+      if (memory.alert !== null) end(alerts, memory, resolution, nowMs);
+    }
+  });
+}
+
+function whyGone(rule: Rule | undefined): Resolution {
+  if (rule === undefined) return "rule_removed";
+  return rule.enabled ? "out_of_scope" : "rule_disabled";
+}
+
+function drop(alerts: AlertsState, rule: Rule, resolution: Resolution, nowMs: number): void {
+  const memory = memoryOf(alerts, rule);
+  if (memory.alert !== null) end(alerts, memory, resolution, nowMs);
+  delete alerts.memory[rule.id];
+}
+
+/** An alert stays as it is under the edited rule (SPEC A16); with another condition all else begins anew. */
+function adopt(memory: RuleMemory, old: Rule, edited: Rule): void {
+  if (old.version === edited.version) return;
+  const { alert } = memory;
+  if (alert !== null) {
+    memory.alert = {
+      ...alert,
+      rule: shownRule(edited),
+      metric: metricsOf(edited.condition)[0] ?? null,
+      state: alert.state === "acknowledged" ? alert.state : activeState(edited),
+    };
+  }
+  if (isSame(old.condition, edited.condition)) return;
+  memory.phase = alert === null ? OK : { state: "firing", calmSince: null };
+  if (!learnsOn(old.condition, edited.condition)) memory.condition = null;
+  if (!hearsOn(old.condition, edited.condition)) memory.received = null;
+  const seen = Math.max(0, ...memory.seen);
+  memory.seen = metricsOf(edited.condition).map(() => seen);
+}
+
+function isSame(a: Condition, b: Condition): boolean {
+  const left: Record<string, unknown> = a;
+  const right: Record<string, unknown> = b;
+  return [...Object.keys(a), ...Object.keys(b)].every((key) => Object.is(left[key], right[key]));
+}
+
+/** A detector goes on with what it has learnt of its metric. */
+const learnsOn = (a: Condition, b: Condition) =>
+  a.type === "anomaly" && b.type === "anomaly" && a.metric === b.metric && a.detector === b.detector;
+
+/** A silence that has begun goes on. */
+const hearsOn = (a: Condition, b: Condition) =>
+  a.type === "no_data" && b.type === "no_data" && a.metric === b.metric;
