@@ -144,6 +144,8 @@ export const deviceProfile = z.object({
     .object({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) })
     .nullable()
     .optional(),
+  /** The device it reports through: while that is silent too, nobody is told that this one is. */
+  gateway: deviceName.nullable().optional(),
 });
 export type DeviceProfile = z.infer<typeof deviceProfile>;
 
@@ -155,6 +157,7 @@ export const deviceEntry = z.object({
   model: z.string().nullable(),
   location: z.object({ latitude: z.number(), longitude: z.number() }).nullable(),
   firstSeenAt: z.number().nullable(),
+  gateway: deviceName.nullable(),
 });
 export type DeviceEntry = z.infer<typeof deviceEntry>;
 

@@ -7,6 +7,8 @@ export interface TokenSubject {
   role: Role;
   /** Required for role `device`, absent otherwise. */
   device?: string;
+  /** What its bearer is called: what they do is noted under it. */
+  sub?: string | undefined;
   ttlSeconds: number;
 }
 
@@ -15,9 +17,10 @@ export interface TokenSubject {
  * @example await signToken({ tenant: "demo", role: "device", device: "pump-1", ttlSeconds: 3600 }, secret, Date.now())
  */
 export async function signToken(subject: TokenSubject, secret: string, nowMs: number): Promise<string> {
-  const { tenant, role, device, ttlSeconds } = subject;
+  const { tenant, role, device, sub, ttlSeconds } = subject;
   const issuedAtSeconds = Math.floor(nowMs / 1000);
-  return await new SignJWT({ tenant, role, ...(device === undefined ? {} : { device }) })
+  const named = { ...(device === undefined ? {} : { device }), ...(sub === undefined ? {} : { sub }) };
+  return await new SignJWT({ tenant, role, ...named })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setIssuer("telltale")
     .setIssuedAt(issuedAtSeconds)

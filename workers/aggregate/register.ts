@@ -18,6 +18,11 @@ export async function register(database: D1Database, state: DeviceState): Promis
       target: [deviceTable.tenant, deviceTable.device],
       set: { firstSeenAt: sql`coalesce(${deviceTable.firstSeenAt}, excluded.first_seen_at)` },
     })
-    .returning({ zone: deviceTable.zone, name: deviceTable.name, model: deviceTable.model });
+    .returning({
+      zone: deviceTable.zone,
+      name: deviceTable.name,
+      model: deviceTable.model,
+      gateway: deviceTable.gateway,
+    });
   return rows[0]!;
 }

@@ -8,6 +8,7 @@ import { consumeNotices } from "./consume-notices.ts";
 import { deleteReplaced } from "./delete-replaced.ts";
 import type { AggregateEnv } from "./env.ts";
 import { exportHours } from "./export-hours.ts";
+import { pushRulesPending } from "./push-rules-pending.ts";
 import { retain } from "./retain.ts";
 import { runJobs } from "./run-jobs.ts";
 import { SWEEP_EVERY_MS, sweepObjects } from "./sweep-objects.ts";
@@ -28,6 +29,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const CHORES: readonly Chore[] = [
   { name: "zone-hours", everyMs: 15 * MINUTE_MS, run: computeZoneHours },
   { name: "sweep-objects", everyMs: SWEEP_EVERY_MS, run: sweepObjects },
+  { name: "push-rules", everyMs: 0, run: pushRulesPending },
   { name: "jobs", everyMs: 0, run: runJobs },
 ];
 

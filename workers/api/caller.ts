@@ -18,3 +18,6 @@ export const requireRole = (least: "viewer" | "operator" | "admin") =>
     c.set("caller", await authenticate(c.req.raw, c.env, atLeast(least)));
     await next();
   });
+
+/** Under which name what the caller does is noted. */
+export const whoOf = ({ sub, role }: Caller): string => sub ?? role;

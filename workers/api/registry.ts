@@ -2,6 +2,7 @@
 import { and, asc, count, eq, gt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { DEFAULT_ZONE } from "../../core/device/state.ts";
+import type { RuleScope } from "../../schemas/alert.ts";
 import type { DeviceEntry, DeviceProfile } from "../../schemas/query.ts";
 import { device as deviceTable } from "../../schemas/tables.ts";
 import { fromStorage } from "./storage.ts";
@@ -48,6 +49,28 @@ export async function readDevices(
   return { devices, next: rows.length > limit ? devices.at(-1)!.device : null };
 }
 
+/** The first devices by name that a rule of this scope concerns. */
+export async function readScopedDevices(
+  database: D1Database,
+  tenant: string,
+  scope: RuleScope,
+  limit: number,
+): Promise<DeviceEntry[]> {
+  const fits = Object.entries(scope).map(([column, value]) =>
+    eq(deviceTable[column as keyof RuleScope], value),
+  );
+  const rows = await fromStorage(
+    "D1",
+    drizzle(database)
+      .select()
+      .from(deviceTable)
+      .where(and(eq(deviceTable.tenant, tenant), ...fits))
+      .orderBy(asc(deviceTable.device))
+      .limit(limit),
+  );
+  return rows.map(entryOf);
+}
+
 export async function readZones(
   database: D1Database,
   tenant: string,
@@ -87,7 +110,7 @@ export async function writeDevice(
   return entryOf(rows[0]!);
 }
 
-function entryOf({ device, zone, name, model, latitude, longitude, firstSeenAt }: Row): DeviceEntry {
+function entryOf({ device, zone, name, model, latitude, longitude, firstSeenAt, gateway }: Row): DeviceEntry {
   const location = latitude === null || longitude === null ? null : { latitude, longitude };
-  return { device, zone, name, model, location, firstSeenAt };
+  return { device, zone, name, model, location, firstSeenAt, gateway };
 }

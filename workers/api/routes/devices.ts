@@ -33,10 +33,13 @@ devices.get("/:device", requireRole("viewer"), async (c) => {
 devices.put("/:device", requireRole("operator"), async (c) => {
   const device = nameOf(c.req.param("device"));
   const profile = await validateBody(deviceProfile, c.req.raw);
+  if (profile.gateway === device) {
+    throw new Problem("invalid_body", `gateway: ${device} is not its own gateway; name another, or null`);
+  }
   const { tenant } = c.var.caller;
   const entry = await writeDevice(c.env.CONTROL, tenant, device, profile, nowMs(c.env, c.req.raw));
-  const { zone, name, model } = entry;
-  await c.env.DEVICE.getByName(`${tenant}/${device}`).setProfile({ zone, name, model });
+  const { zone, name, model, gateway } = entry;
+  await c.env.DEVICE.getByName(`${tenant}/${device}`).setProfile({ zone, name, model, gateway });
   return c.json(entry);
 });
 

@@ -14,6 +14,10 @@ local.get("/session", async (c) => {
   if (!tenant || !secret || !["127.0.0.1", "localhost", "[::1]"].includes(hostname)) {
     throw new Problem("not_found", "only a local run hands out tokens");
   }
-  const token = await signToken({ tenant, role: "viewer", ttlSeconds: 86_400 }, secret, wallMs());
+  const token = await signToken(
+    { tenant, role: "viewer", sub: "local", ttlSeconds: 86_400 },
+    secret,
+    wallMs(),
+  );
   return c.json({ token, tenant }, 200, { "cache-control": "no-store" });
 });

@@ -1,0 +1,66 @@
+// Channels in D1, and their objects.
+import { type Channel, channel as channelSchema } from "../../schemas/channel.ts";
+import { CHANNELS_PER_TENANT_MAX } from "../../schemas/limits.ts";
+import { Problem } from "../problem.ts";
+import type { ApiEnv } from "./env.ts";
+import { channelsOf, listRules } from "./rules.ts";
+import { fromStorage } from "./storage.ts";
+
+/** All of them by id, with their secrets. */
+export async function listChannels(control: D1Database, tenant: string): Promise<Channel[]> {
+  const select = control.prepare("SELECT body FROM channel WHERE tenant = ?1 ORDER BY id").bind(tenant);
+  const { results } = await fromStorage("D1", select.all<{ body: string }>());
+  return results.map(({ body }) => channelSchema.parse(JSON.parse(body)));
+}
+
+/** @throws Problem `channel_not_found`. */
+export async function readChannel(control: D1Database, tenant: string, id: string): Promise<Channel> {
+  const found = (await listChannels(control, tenant)).find((channel) => channel.id === id);
+  if (found !== undefined) return found;
+  throw new Problem("channel_not_found", `no channel ${id}; GET /v1/channels lists them`);
+}
+
+/** @throws Problem `conflict`: there is one of that id, or there are too many. */
+export async function insertChannel(control: D1Database, tenant: string, channel: Channel): Promise<void> {
+  const insert = control.prepare(INSERT).bind(tenant, channel.id, JSON.stringify(channel));
+  if ((await fromStorage("D1", insert.run())).meta.changes > 0) return;
+  const known = await listChannels(control, tenant);
+  throw new Problem(
+    "conflict",
+    known.some(({ id }) => id === channel.id)
+      ? `there is a channel ${channel.id}; PUT /v1/channels/${channel.id} changes it`
+      : `the tenant has ${known.length} channels and may have ${CHANNELS_PER_TENANT_MAX}; delete one first`,
+  );
+}
+
+export async function updateChannel(control: D1Database, tenant: string, channel: Channel): Promise<void> {
+  const update = control.prepare("UPDATE channel SET body = ?3 WHERE tenant = ?1 AND id = ?2");
+  await fromStorage("D1", update.bind(tenant, channel.id, JSON.stringify(channel)).run());
+}
+
+/** Its object first: what waits there is told nobody when the channel is gone. @throws Problem `conflict`: rules name it. */
+export async function removeChannel(env: ApiEnv, tenant: string, { id }: Channel): Promise<void> {
+  const naming = (await listRules(env.CONTROL, tenant)).filter((rule) => channelsOf(rule).includes(id));
+  if (naming.length > 0) {
+    const names = naming.map((rule) => rule.id).join(", ");
+    throw new Problem("conflict", `channel ${id} is named by the rules ${names}; take it out of them first`);
+  }
+  await objectOf(env, tenant, id).configure(null);
+  const remove = env.CONTROL.prepare("DELETE FROM channel WHERE tenant = ?1 AND id = ?2");
+  await fromStorage("D1", remove.bind(tenant, id).run());
+}
+
+/** Tells the channel's object; one that is away knows it with the next message. */
+export async function configure(env: ApiEnv, tenant: string, channel: Channel): Promise<void> {
+  try {
+    await objectOf(env, tenant, channel.id).configure(channel);
+  } catch (error) {
+    console.warn("a channel was not told of its change", { tenant, id: channel.id, error: String(error) });
+  }
+}
+
+export const objectOf = (env: ApiEnv, tenant: string, id: string) => env.CHANNEL.getByName(`${tenant}/${id}`);
+
+const INSERT = `
+  INSERT INTO channel (tenant, id, body) SELECT ?1, ?2, ?3
+  WHERE (SELECT count(*) FROM channel WHERE tenant = ?1) < ${CHANNELS_PER_TENANT_MAX} ON CONFLICT DO NOTHING`;

@@ -1,0 +1,51 @@
+// /v1/alerts and /v1/incidents: what is going on, what happened, and what people do about it.
+import { type Context, Hono } from "hono";
+import type { AlertAction } from "../../../schemas/alert.ts";
+import { type ActionKind, actionBodies, alertsQuery, incidentsQuery } from "../../../schemas/alert-http.ts";
+import { act, listAlerts, readAlert } from "../alerts.ts";
+import { type ApiContext, requireRole, whoOf } from "../caller.ts";
+import { actOnMembers, listIncidents, readIncident } from "../incidents.ts";
+import { validate, validateBody } from "../validate.ts";
+
+export const alerts = new Hono<ApiContext>();
+export const incidents = new Hono<ApiContext>();
+
+const ACTION = "/:id/:action{ack|assign|comment|resolve}";
+
+alerts.get("/", requireRole("viewer"), async (c) => {
+  const query = validate(alertsQuery, c.req.query(), "invalid_query");
+  return c.json(await listAlerts(c.env.CONTROL, c.var.caller.tenant, query));
+});
+
+alerts.get("/:id", requireRole("viewer"), async (c) =>
+  c.json(await readAlert(c.env, c.var.caller.tenant, c.req.param("id"))),
+);
+
+alerts.post(ACTION, requireRole("operator"), async (c) => {
+  const { caller } = c.var;
+  const action = await actionOf(c, c.req.param("action") as ActionKind);
+  return c.json(await act(c.env, caller.tenant, c.req.param("id"), action, whoOf(caller)));
+});
+
+incidents.get("/", requireRole("viewer"), async (c) => {
+  const query = validate(incidentsQuery, c.req.query(), "invalid_query");
+  return c.json(await listIncidents(c.env.CONTROL, c.var.caller.tenant, query));
+});
+
+incidents.get("/:id", requireRole("viewer"), async (c) =>
+  c.json(await readIncident(c.env, c.var.caller.tenant, c.req.param("id"))),
+);
+
+incidents.post(ACTION, requireRole("operator"), async (c) => {
+  const { caller } = c.var;
+  const action = await actionOf(c, c.req.param("action") as ActionKind);
+  return c.json(await actOnMembers(c.env, caller.tenant, c.req.param("id"), action, whoOf(caller)));
+});
+
+/** Who only acknowledges or resolves may leave the body out. */
+async function actionOf(c: Context<ApiContext>, kind: ActionKind): Promise<AlertAction> {
+  const isBare = (await c.req.raw.clone().text()).trim() === "";
+  const schema = actionBodies[kind];
+  const body = isBare ? validate(schema, {}, "invalid_body") : await validateBody(schema, c.req.raw);
+  return { ...body, kind } as AlertAction;
+}
