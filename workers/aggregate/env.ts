@@ -16,6 +16,8 @@ interface Bindings extends ClockEnv {
   COLD: R2Bucket;
   SEAL_SPREAD_MS: string;
   OUTBOX_RESEND_MS: string;
+  /** How soon a zone sends again what the queue has not confirmed. */
+  NOTICE_RESEND_MS?: string;
   /** See AlarmTiming; a local run wakes its objects sooner. */
   SEAL_FALLBACK_MS?: string;
   OUTBOX_SLACK_MS?: string;
@@ -36,6 +38,11 @@ const SEAL_FALLBACK_MS = 20 * 60_000;
  * with buckets of 6 h both waits are six times as long.
  */
 const OUTBOX_SLACK_MS = 80 * 60_000;
+
+/** A message is told and confirmed within seconds. */
+const NOTICE_RESEND_MS = 30_000;
+
+export const noticeResendMsOf = (env: AggregateEnv) => Number(env.NOTICE_RESEND_MS ?? NOTICE_RESEND_MS);
 
 const GRACE_MS = 3_600_000;
 

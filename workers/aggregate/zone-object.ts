@@ -1,15 +1,20 @@
 // One zone: its members, who watches them, and the stream of what changes. Asks devices only while somebody looks.
 import { DurableObject } from "cloudflare:workers";
+import type { AlertEvent, IncidentSnapshot } from "../../schemas/alert.ts";
 import type { DeviceGlance, SnapshotFrame, ZoneFrame } from "../../schemas/live.ts";
-import type { LivePush, ZoneRpc } from "../../schemas/message.ts";
+import type { LivePush, NoticeReceipt, ZoneRpc } from "../../schemas/message.ts";
 import { wallMs } from "../clock.ts";
 import type { AggregateEnv } from "./env.ts";
+import { ZoneAlarm } from "./zone-alarm.ts";
+import { ZoneAlerts } from "./zone-alerts.ts";
 import { ZoneStore } from "./zone-store.ts";
 import { shows, type Watcher, ZoneWatchers } from "./zone-watchers.ts";
 
 /** How long a device pushes without hearing from the zone again; a push into an unwatched zone ends it sooner. */
 export const LEASE_MS = 10 * 60_000;
 const RENEW_EVERY_MS = 5 * 60_000;
+/** The platform's last try of an alarm but one (Durable Objects, 2026-11: six retries). */
+const RETRIES_MAX = 5;
 /** Devices asked at once for a snapshot, and how long it waits for them: who is late is named in `missing`. */
 const ASKED_AT_ONCE = 100;
 const SNAPSHOT_DEADLINE_MS = 3_000;
@@ -21,6 +26,8 @@ type Unnumbered<F> = F extends ZoneFrame ? Omit<F, "seq"> : never;
 export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
   readonly #store: ZoneStore;
   readonly #watchers: ZoneWatchers;
+  readonly #alarm: ZoneAlarm;
+  readonly #alerts: ZoneAlerts;
   readonly #tenant: string;
   readonly #zone: string;
   /** Rises from the wall clock's microseconds at start, so that no number is ever given twice, even after a restart. */
@@ -34,6 +41,9 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     this.#store = new ZoneStore(ctx.storage.sql);
     this.#watchers = new ZoneWatchers(ctx);
     [this.#tenant, this.#zone] = (ctx.id.name ?? "/").split("/") as [string, string];
+    this.#alarm = new ZoneAlarm(ctx.storage);
+    const address = { tenant: this.#tenant, zone: this.#zone };
+    this.#alerts = new ZoneAlerts(ctx, () => this.env, address, this.#alarm);
   }
 
   // ---- devices -----------------------------------------------------------------------------------------------------
@@ -61,19 +71,23 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     return 0;
   }
 
-  // ---- alerts (not built yet) ---------------------------------------------------------------------------------------
+  // ---- alerts ------------------------------------------------------------------------------------------------------
 
-  async alerts(): Promise<void> {
-    throw new Error("not built yet");
+  async alerts(events: AlertEvent[]): Promise<void> {
+    await this.#alerts.take(events);
   }
 
-  async incident(): Promise<null> {
-    return null;
+  async incident(id: string): Promise<IncidentSnapshot | null> {
+    return this.#alerts.incident(id);
   }
 
-  async told(): Promise<void> {}
+  async told(receipts: NoticeReceipt[]): Promise<void> {
+    await this.#alerts.told(receipts);
+  }
 
-  async release(): Promise<void> {}
+  async release(): Promise<void> {
+    await this.#alerts.release();
+  }
 
   // ---- watchers ----------------------------------------------------------------------------------------------------
 
@@ -93,7 +107,7 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
 
   /** The gap since `after` when the frames kept reach back to it, else a fresh snapshot; frames that pass meanwhile follow. */
   async #welcome(watcher: Watcher, after: number): Promise<void> {
-    this.#renewLater();
+    await this.#renewLater();
     const missed = this.#framesAfter(after);
     if (missed !== undefined) {
       for (const frame of missed) {
@@ -156,23 +170,43 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     this.#watchers.send(frame);
   }
 
-  // ---- leases ------------------------------------------------------------------------------------------------------
+  // ---- the alarm ---------------------------------------------------------------------------------------------------
 
-  #renewLater(): void {
-    const plan = async () => {
-      if ((await this.ctx.storage.getAlarm()) === null)
-        await this.ctx.storage.setAlarm(wallMs() + RENEW_EVERY_MS);
-    };
-    this.ctx.waitUntil(plan());
+  /** Whatever is due: of the alerts, and the leases. */
+  override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+    this.#alarm.fired();
+    try {
+      await this.#renew();
+      const nextAt = await this.#alerts.wake();
+      if (nextAt !== null) this.#alarm.plan(nextAt);
+    } catch (error) {
+      // The platform tries again six times and then never: what is held here has to be told.
+      if ((info?.retryCount ?? 0) < RETRIES_MAX) throw error;
+      console.error("alarm failed again", { zone: this.#zone, error: String(error) });
+      this.#alarm.plan(wallMs() + RENEW_EVERY_MS);
+    }
   }
 
-  /** Renews the leases of every device that is watched; without watchers it sleeps. */
-  override async alarm(): Promise<void> {
+  async #renewLater(): Promise<void> {
+    await this.#alarm.ready();
+    this.#watchers.renewAt ??= wallMs() + RENEW_EVERY_MS;
+    this.#alarm.plan(this.#watchers.renewAt);
+  }
+
+  /** Renews the leases of every device that is watched, when it is time; without watchers it sleeps. */
+  async #renew(): Promise<void> {
+    const renewAt = this.#watchers.renewAt;
+    if (renewAt === undefined) return;
+    if (renewAt > wallMs()) {
+      this.#alarm.plan(renewAt);
+      return;
+    }
+    this.#watchers.renewAt = undefined;
     const members = [...this.#store.members().keys()];
     const watched = members.filter((device) => this.#watchers.watch(device));
     if (watched.length < members.length) this.#forgetFrames(); // the leases of the others run out
     if (watched.length === 0) return;
-    this.#renewLater();
+    await this.#renewLater();
     await this.#ask(watched, wallMs() + LEASE_MS);
   }
 

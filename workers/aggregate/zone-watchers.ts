@@ -5,6 +5,8 @@ import { switchProtocols } from "../upgrade.ts";
 /** PERSISTED: a watcher's attachment, across hibernation. */
 interface Attachment {
   device: string | undefined;
+  /** When the leases of those who are watched are to be renewed, by the wall clock. */
+  renewAt?: number | undefined;
 }
 
 /** Frames that pass while a watcher waits for its snapshot; beyond it the oldest go, for the snapshot is newer anyway. */
@@ -24,9 +26,26 @@ export class ZoneWatchers {
   /** Watchers that wait for their first frame, and event streams; sockets that are ready live in the runtime. */
   readonly #waiting = new Map<WebSocket, ZoneFrame[]>();
   readonly #streams = new Set<{ watcher: Watcher; waiting: ZoneFrame[] | undefined }>();
+  #renewAt: number | undefined;
 
   constructor(ctx: DurableObjectState) {
     this.#ctx = ctx;
+  }
+
+  /** When leases are to be renewed; kept with the sockets, for only they outlast a hibernation. */
+  get renewAt(): number | undefined {
+    this.#renewAt ??= this.#ctx
+      .getWebSockets()
+      .map((ws) => attachmentOf(ws).renewAt)
+      .find((at) => at !== undefined);
+    return this.#renewAt;
+  }
+
+  set renewAt(atMs: number | undefined) {
+    this.#renewAt = atMs;
+    for (const ws of this.#ctx.getWebSockets()) {
+      ws.serializeAttachment({ ...attachmentOf(ws), renewAt: atMs } satisfies Attachment);
+    }
   }
 
   /** True when somebody watches this device. */
@@ -52,10 +71,11 @@ export class ZoneWatchers {
   }
 
   acceptSocket(request: Request, device: string | undefined): { watcher: Watcher; response: Response } {
+    const { renewAt } = this;
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server);
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    server.serializeAttachment({ device } satisfies Attachment);
+    server.serializeAttachment({ device, renewAt } satisfies Attachment);
     this.#waiting.set(server, []);
     const watcher: Watcher = {
       device,

@@ -1,0 +1,166 @@
+// Events of a zone's alerts → incidents in its SQLite, messages on the queue, and what watchers see. Made of transactions.
+import { applyEvents, applyTime, type Outcome } from "../../core/alert/incident.ts";
+import type { Alert, AlertEvent, IncidentSnapshot } from "../../schemas/alert.ts";
+import type { NoticeReceipt } from "../../schemas/message.ts";
+import { wallMs } from "../clock.ts";
+import { type AggregateEnv, noticeResendMsOf } from "./env.ts";
+import type { ZoneAlarm } from "./zone-alarm.ts";
+import { ZoneBook } from "./zone-book.ts";
+import { ZoneOutbox } from "./zone-outbox.ts";
+
+/** How long an incident that is over, and known to all, can still be asked for here; then D1 has it. */
+const GONE_AFTER_MS = 3_600_000;
+/** A queue that refuses is tried again after this, then at doubling distance. */
+const RETRY_MS = 1_000;
+
+export type ZoneAlertEvent = AlertEvent & { incident: string };
+
+export class ZoneAlerts {
+  readonly #ctx: DurableObjectState;
+  readonly #env: () => AggregateEnv;
+  readonly #zone: string;
+  readonly #alarm: ZoneAlarm;
+  readonly #book: ZoneBook;
+  readonly #outbox: ZoneOutbox;
+  readonly #resendMs: number;
+  #sending: Promise<void> | undefined;
+  #refusals = 0;
+  #refusedUntil = 0;
+
+  constructor(
+    ctx: DurableObjectState,
+    env: () => AggregateEnv,
+    address: { tenant: string; zone: string },
+    alarm: ZoneAlarm,
+  ) {
+    this.#ctx = ctx;
+    this.#env = env;
+    this.#zone = address.zone;
+    this.#alarm = alarm;
+    this.#resendMs = noticeResendMsOf(env());
+    this.#book = new ZoneBook(ctx.storage.sql);
+    this.#outbox = new ZoneOutbox(ctx.storage.sql, this.#book, address, this.#resendMs);
+  }
+
+  /** Takes each event once, and gives those that were new, each with its incident. */
+  async take(events: readonly AlertEvent[]): Promise<ZoneAlertEvent[]> {
+    if (events.length === 0) return [];
+    await this.#alarm.ready();
+    const nowMs = wallMs();
+    const { taken } = this.#commit(nowMs, () => applyEvents(this.#book, this.#zone, events, nowMs));
+    if (taken.length > 0) this.#ctx.waitUntil(this.#send());
+    return taken.map(withIncident);
+  }
+
+  /** The active alerts, oldest first. */
+  active(): Alert[] {
+    return this.#book.exists() ? this.#book.alerts(null) : [];
+  }
+
+  incident(id: string): IncidentSnapshot | null {
+    const number = Number(id.slice(this.#zone.length + 1));
+    if (!this.#book.exists() || !Number.isSafeInteger(number)) return null;
+    const found = this.#book.incident(number)?.incident;
+    return found?.id === id ? { incident: found, alerts: this.#book.alerts(number) } : null;
+  }
+
+  async told(receipts: readonly NoticeReceipt[]): Promise<void> {
+    if (!this.#book.exists()) return;
+    await this.#alarm.ready();
+    const goneAt = wallMs() + GONE_AFTER_MS;
+    const isOver = (number: number) => this.#book.incident(number)?.incident.resolvedAt !== null;
+    this.#ctx.storage.transactionSync(() => {
+      for (const number of this.#outbox.confirm(receipts, isOver)) {
+        if (!isOver(number) || this.#outbox.isWaiting(number)) continue;
+        this.#book.putGoneAt(number, goneAt);
+        this.#alarm.plan(goneAt);
+      }
+      for (const { deferUntilMs } of receipts) if (deferUntilMs !== null) this.#alarm.plan(deferUntilMs);
+    });
+  }
+
+  async release(): Promise<void> {
+    if (!this.#book.exists()) return;
+    await this.#alarm.ready();
+    const nowMs = wallMs();
+    this.#outbox.release(nowMs);
+    this.#alarm.plan(nowMs + this.#resendMs);
+    await this.#send();
+  }
+
+  /** Does what is due. Gives when it has to be woken again; null: not for itself. */
+  async wake(): Promise<number | null> {
+    if (!this.#book.exists()) return null;
+    const nowMs = wallMs();
+    this.#commit(nowMs, () => {
+      this.#deleteGone(nowMs);
+      return applyTime(this.#book, this.#zone, nowMs);
+    });
+    await this.#send();
+    const sendAt = this.#outbox.nextAt();
+    const times = [this.#book.nextAt(), sendAt === null ? null : Math.max(sendAt, this.#refusedUntil)];
+    const nextAt = Math.min(...times.map((at) => at ?? Number.POSITIVE_INFINITY));
+    return Number.isFinite(nextAt) ? nextAt : null;
+  }
+
+  #deleteGone(nowMs: number): void {
+    for (const number of this.#book.gone(nowMs)) {
+      if (this.#outbox.isWaiting(number)) this.#book.putGoneAt(number, null);
+      else this.#book.deleteIncident(number);
+    }
+  }
+
+  /** What is decided, and all there is to say of it, in one transaction with the alarm that sees to it. */
+  #commit(nowMs: number, decide: () => Outcome): Outcome {
+    const outcome = this.#ctx.storage.transactionSync(() => {
+      if (!this.#book.exists()) this.#book.create();
+      const decided = decide();
+      for (const { number, ...taken } of decided.taken) this.#outbox.addEvent(number, withIncident(taken));
+      for (const number of decided.changed) {
+        if (!decided.taken.some((taken) => taken.number === number)) this.#outbox.addChange(number);
+        if (this.#book.incident(number)?.incident.resolvedAt !== null) this.#outbox.dropDeferred(number);
+      }
+      for (const { number, ...notice } of decided.notices) this.#outbox.addNotice(number, notice, nowMs);
+      return decided;
+    });
+    this.#book.created();
+    if (outcome.dueAt !== null) this.#alarm.plan(outcome.dueAt);
+    if (outcome.taken.length > 0 || outcome.changed.size > 0) this.#alarm.plan(nowMs + this.#resendMs);
+    return outcome;
+  }
+
+  /**
+   * Sends what is to be sent, batch by batch; what comes meanwhile goes with the next. What a queue that is away does
+   * not take waits in the outbox: only the alarm, or the first event after a while, tries again.
+   */
+  #send(): Promise<void> {
+    if (wallMs() < this.#refusedUntil) return Promise.resolve();
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+    });
+    return this.#sending;
+  }
+
+  async #sendAll(): Promise<void> {
+    for (;;) {
+      const batch = this.#ctx.storage.transactionSync(() => this.#outbox.take(wallMs()));
+      if (batch.length === 0) return;
+      try {
+        await this.#env().NOTICES.sendBatch(batch.map(({ body }) => ({ body, contentType: "json" })));
+        this.#refusals = 0;
+      } catch (error) {
+        const nowMs = wallMs();
+        this.#refusedUntil = nowMs + Math.min(this.#resendMs, RETRY_MS * 2 ** this.#refusals++);
+        this.#outbox.putBack(batch, nowMs);
+        this.#alarm.plan(this.#refusedUntil);
+        console.warn("queue refused; the outbox sends again", { zone: this.#zone, error: String(error) });
+        return;
+      }
+    }
+  }
+}
+
+const withIncident = ({ event, incident }: { event: AlertEvent; incident: string | null }) => ({
+  ...event,
+  incident: incident ?? "",
+});

@@ -1,0 +1,230 @@
+// What a zone has to say → messages of the queue, each sent again until it is confirmed. Knows rows and sizes; sends nothing.
+import type {
+  AlertEvent,
+  EventsMessage,
+  Incident,
+  NoticeMessage,
+  QueuedNotice,
+} from "../../schemas/alert.ts";
+import type { NoticeReceipt } from "../../schemas/message.ts";
+import { draw, type ZoneBook } from "./zone-book.ts";
+
+/** The longest distance between two sendings of the same message. */
+const RESEND_MS_MAX = 3_600_000;
+/** As the schema of the message says. */
+const EVENTS_MAX = 60;
+/** A message takes at most 128 KB, `sendBatch` 256 KB and 100 messages (Queues limits, 2026-11); what changes between packing and sending fits in between. */
+const MESSAGE_BYTES_MAX = 90_000;
+const BATCH_BYTES_MAX = 200_000;
+const BATCH_MAX = 100;
+
+export interface OutgoingMessage {
+  key: string;
+  body: QueuedNotice;
+}
+
+/** All is done in the caller's transaction, and only where the tables exist. */
+export class ZoneOutbox {
+  readonly #sql: SqlStorage;
+  readonly #book: ZoneBook;
+  readonly #address: { tenant: string; zone: string };
+  readonly #resendMs: number;
+
+  constructor(sql: SqlStorage, book: ZoneBook, address: { tenant: string; zone: string }, resendMs: number) {
+    this.#sql = sql;
+    this.#book = book;
+    this.#address = address;
+    this.#resendMs = resendMs;
+  }
+
+  addEvent(incident: number | null, event: AlertEvent & { incident: string }): void {
+    this.#sql.exec("INSERT INTO news (incident, event) VALUES (?, ?)", incident, JSON.stringify(event));
+  }
+
+  /** The incident changed without an event of an alert. */
+  addChange(incident: number): void {
+    this.#sql.exec("INSERT INTO news (incident, event) VALUES (?, NULL)", incident);
+  }
+
+  addNotice(
+    number: number,
+    notice: Omit<NoticeMessage, "version" | "type" | "tenant" | "zone">,
+    nowMs: number,
+  ): void {
+    const body: NoticeMessage = { version: 1, type: "notice", ...this.#address, ...notice };
+    this.#sql.exec(
+      `INSERT INTO outbox (key, incident, kind, body, resend_at, attempts, is_deferred) VALUES (?, ?, ?, ?, ?, 0, 0)`,
+      notice.key,
+      number,
+      notice.kind,
+      JSON.stringify(body),
+      nowMs,
+    );
+  }
+
+  /** Nobody is told any more of what a silence holds, for it is over. */
+  dropDeferred(incident: number): void {
+    this.#sql.exec(
+      "DELETE FROM outbox WHERE incident = ? AND is_deferred = 1 AND kind <> 'resolve'",
+      incident,
+    );
+  }
+
+  /** One batch of what is to be sent now, people's messages first; noted as sent. Empty: nothing is. */
+  take(nowMs: number): OutgoingMessage[] {
+    this.#pack(nowMs);
+    const rows = this.#sql
+      .exec<{ key: string; body: string | null; from_seq: number; to_seq: number; attempts: number }>(
+        `SELECT key, body, from_seq, to_seq, attempts FROM outbox WHERE resend_at <= ?
+          ORDER BY body IS NULL, resend_at, key LIMIT ?`,
+        nowMs,
+        BATCH_MAX,
+      )
+      .toArray();
+    const batch: OutgoingMessage[] = [];
+    let bytes = 0;
+    for (const { key, body, from_seq, to_seq, attempts } of rows) {
+      const message =
+        body === null ? this.#compose(key, from_seq, to_seq) : (JSON.parse(body) as NoticeMessage);
+      bytes += bytesOf(JSON.stringify(message));
+      if (batch.length > 0 && bytes > BATCH_BYTES_MAX) break;
+      batch.push({ key, body: message });
+      this.#sql.exec(
+        "UPDATE outbox SET resend_at = ?, attempts = ?, is_deferred = 0 WHERE key = ?",
+        nowMs + Math.min(RESEND_MS_MAX, this.#resendMs * 2 ** attempts),
+        attempts + 1,
+        key,
+      );
+    }
+    return batch;
+  }
+
+  /** The queue did not take them. */
+  putBack(batch: readonly OutgoingMessage[], nowMs: number): void {
+    for (const { key } of batch) {
+      this.#sql.exec("UPDATE outbox SET resend_at = ?, attempts = attempts - 1 WHERE key = ?", nowMs, key);
+    }
+  }
+
+  /** Gives the numbers of the incidents that a message was confirmed of. */
+  confirm(receipts: readonly NoticeReceipt[], isOver: (incident: number) => boolean): Set<number> {
+    const concerned = new Set<number>();
+    for (const { key, deferUntilMs } of receipts) {
+      const [row] = this.#sql
+        .exec<{ incident: number | null; kind: string; from_seq: number; to_seq: number }>(
+          "SELECT incident, kind, from_seq, to_seq FROM outbox WHERE key = ?",
+          key,
+        )
+        .toArray();
+      if (row === undefined) continue;
+      const { incident, kind, from_seq, to_seq } = row;
+      const isMoot = kind !== "resolve" && incident !== null && isOver(incident);
+      if (deferUntilMs !== null && !isMoot) {
+        this.#sql.exec(
+          "UPDATE outbox SET resend_at = ?, attempts = 0, is_deferred = 1 WHERE key = ?",
+          deferUntilMs,
+          key,
+        );
+        continue;
+      }
+      this.#sql.exec("DELETE FROM outbox WHERE key = ?", key);
+      if (incident !== null) concerned.add(incident);
+      else {
+        for (const number of this.#incidentsOf(from_seq, to_seq)) concerned.add(number);
+        this.#sql.exec("DELETE FROM news WHERE seq BETWEEN ? AND ?", from_seq, to_seq);
+      }
+    }
+    return concerned;
+  }
+
+  /** What silences hold is to be sent now. */
+  release(nowMs: number): void {
+    this.#sql.exec("UPDATE outbox SET resend_at = ?, is_deferred = 0 WHERE is_deferred = 1", nowMs);
+  }
+
+  /** Something of this incident is not confirmed. */
+  isWaiting(incident: number): boolean {
+    const query = `SELECT EXISTS (SELECT 1 FROM outbox WHERE incident = ?1)
+      OR EXISTS (SELECT 1 FROM news WHERE incident = ?1) AS waits`;
+    return this.#sql.exec<{ waits: number }>(query, incident).one().waits === 1;
+  }
+
+  /** When something is to be sent; 0: there is news in no message yet. Null: nothing waits. */
+  nextAt(): number | null {
+    const { at } = this.#sql.exec<{ at: number | null }>("SELECT min(resend_at) AS at FROM outbox").one();
+    return this.#unpacked(1).length > 0 ? 0 : at;
+  }
+
+  // ---- events ------------------------------------------------------------------------------------------------------
+
+  /** News that no message has → messages, as few as fit. */
+  #pack(nowMs: number): void {
+    for (let rows = this.#unpacked(EVENTS_MAX); rows.length > 0; rows = this.#unpacked(EVENTS_MAX)) {
+      const incidents = new Set<number>();
+      let bytes = 0;
+      let to = rows[0]!.seq;
+      for (const { seq, incident, event } of rows) {
+        if (event !== null) bytes += bytesOf(event);
+        if (incident !== null && !incidents.has(incident)) {
+          incidents.add(incident);
+          bytes += bytesOf(JSON.stringify(this.#book.incident(incident)?.incident ?? null));
+        }
+        if (bytes > MESSAGE_BYTES_MAX && seq > rows[0]!.seq) break;
+        to = seq;
+      }
+      this.#sql.exec(
+        `INSERT INTO outbox (key, kind, from_seq, to_seq, resend_at, attempts, is_deferred)
+          VALUES (?, 'events', ?, ?, ?, 0, 0)`,
+        `events.${draw(this.#sql, "message")}`,
+        rows[0]!.seq,
+        to,
+        nowMs,
+      );
+    }
+  }
+
+  #unpacked(limit: number) {
+    return this.#sql
+      .exec<{ seq: number; incident: number | null; event: string | null }>(
+        `SELECT seq, incident, event FROM news WHERE seq > (SELECT coalesce(max(to_seq), 0) FROM outbox)
+          ORDER BY seq LIMIT ?`,
+        limit,
+      )
+      .toArray();
+  }
+
+  /** The message as it is to be sent now: its events, and their incidents as they are. */
+  #compose(key: string, from: number, to: number): EventsMessage {
+    const events = this.#sql
+      .exec<{ event: string }>(
+        "SELECT event FROM news WHERE seq BETWEEN ? AND ? AND event IS NOT NULL ORDER BY seq",
+        from,
+        to,
+      )
+      .toArray();
+    return {
+      version: 1,
+      type: "events",
+      ...this.#address,
+      key,
+      events: events.map(({ event }) => JSON.parse(event)),
+      incidents: this.#incidentsOf(from, to)
+        .map((number) => this.#book.incident(number)?.incident)
+        .filter((incident): incident is Incident => incident !== undefined),
+    };
+  }
+
+  #incidentsOf(from: number, to: number): number[] {
+    return this.#sql
+      .exec<{ incident: number }>(
+        "SELECT DISTINCT incident FROM news WHERE seq BETWEEN ? AND ? AND incident IS NOT NULL ORDER BY incident",
+        from,
+        to,
+      )
+      .toArray()
+      .map(({ incident }) => incident);
+  }
+}
+
+const encoder = new TextEncoder();
+const bytesOf = (text: string) => encoder.encode(text).length;
