@@ -1,4 +1,5 @@
 // When a device object must be woken, although nothing comes.
+import { nextSilenceAt } from "../alert/silence.ts";
 import { HOUR_MS } from "../window/align.ts";
 import { type SealTiming, sealDueAt } from "./seal.ts";
 import type { DeviceState } from "./state.ts";
@@ -22,16 +23,24 @@ const sealAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
     ),
   );
 
-/** When it must be woken to send a block again, by the wall clock; infinite: never. */
-const resendAlarmWallAt = (state: DeviceState, timing: AlarmTiming) =>
+/** When it must be woken for a silence that is an alert, by the receipt clock; infinite: never. */
+const silenceAlarmAt = ({ alerts, lastReceivedAt }: DeviceState) =>
+  nextSilenceAt(alerts, lastReceivedAt) ?? Number.POSITIVE_INFINITY;
+
+/** When it must be woken by the receipt clock; infinite: never. */
+const receiptAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
+  Math.min(sealAlarmAt(state, timing), silenceAlarmAt(state));
+
+/** When it must be woken to send a block, or tell of an alert, again, by the wall clock; infinite: never. */
+const wallAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
   Math.min(
-    Number.POSITIVE_INFINITY,
+    state.tellAt ?? Number.POSITIVE_INFINITY,
     ...state.outbox.map(({ resendAt }) => resendAt + timing.outboxSlackMs * patience(state)),
   );
 
 /** When the object must be woken at the latest, by the receipt clock; null: never. */
 export function nextAlarmAt(state: DeviceState, timing: AlarmTiming): number | null {
-  const dueAt = Math.min(sealAlarmAt(state, timing), resendAlarmWallAt(state, timing) + state.clockOffsetMs);
+  const dueAt = Math.min(receiptAlarmAt(state, timing), wallAlarmAt(state, timing) + state.clockOffsetMs);
   return Number.isFinite(dueAt) ? dueAt : null;
 }
 
@@ -58,7 +67,7 @@ export function planAlarm(
   if (alarmAt === null || isLost(state, nowMs)) return due;
   // Each by the clock it runs by: a local run may have moved one against the other since the alarm was set.
   const isLate =
-    sealAlarmAt(state, timing) < alarmAt || resendAlarmWallAt(state, timing) < (state.alarmWallAt ?? alarmAt);
+    receiptAlarmAt(state, timing) < alarmAt || wallAlarmAt(state, timing) < (state.alarmWallAt ?? alarmAt);
   if (isLate) return due;
   const firesInVain =
     hasSealed &&
@@ -68,11 +77,13 @@ export function planAlarm(
   return firesInVain ? due : undefined;
 }
 
-/** Whether a block waits to be sealed, or to be sent again, although its time has come. */
+/** Whether a block waits to be sealed or sent again, or an alert to be decided or told, although its time has come. */
 export const isOverdue = (state: DeviceState, nowMs: number, timing: SealTiming) =>
   state.open.some((open) => sealDueAt(open, state.device, timing) <= nowMs) ||
   state.outbox.some(({ resendAt }) => resendAt <= nowMs - state.clockOffsetMs) ||
-  (state.unlistedFromMs !== null && state.outbox.length === 0);
+  (state.unlistedFromMs !== null && state.outbox.length === 0) ||
+  silenceAlarmAt(state) <= nowMs ||
+  (state.tellAt !== null && state.tellAt <= nowMs - state.clockOffsetMs);
 
 /** Whether the alarm that the object needs is not set (null), or is past and did not fire. `setFor`: by the wall clock. */
 export const isAlarmLost = (state: DeviceState, setFor: number | null, nowMs: number, timing: AlarmTiming) =>

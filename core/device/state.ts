@@ -2,6 +2,7 @@
 import type { ClockFault, LatestReading } from "../../schemas/live.ts";
 import type { ObjectProfile } from "../../schemas/message.ts";
 import type { TenantSettings } from "../../schemas/tenant.ts";
+import { type AlertsState, newAlerts } from "../alert/state.ts";
 import { HOUR_MS } from "../window/align.ts";
 import type { Measured } from "./bucket.ts";
 import { type BlockMark, OpenBlock } from "./open-block.ts";
@@ -63,6 +64,10 @@ interface StateHeader {
   joinedZone: string | null;
   /** Somebody watches until then, by the wall clock: updates are pushed to the zone. */
   watchedUntil: number;
+  /** The rules that concern the device, where each stands, and what the zone was not told yet. */
+  alerts: AlertsState;
+  /** When the zone is told again what it has not taken, by the wall clock; null: it has taken everything. */
+  tellAt: number | null;
 }
 
 export interface DeviceState extends StateHeader {
@@ -71,7 +76,15 @@ export interface DeviceState extends StateHeader {
 }
 
 /** What came to the header later may be missing. */
-type Later = "unlistedFromMs" | "clock" | "generation" | "bucketMs" | "measured" | "expired";
+type Later =
+  | "unlistedFromMs"
+  | "clock"
+  | "generation"
+  | "bucketMs"
+  | "measured"
+  | "expired"
+  | "alerts"
+  | "tellAt";
 
 interface PersistedHeader extends Omit<StateHeader, Later>, Partial<Pick<StateHeader, Later>> {
   latest: Record<string, [at: number, value: number, receivedAt: number]>;
@@ -111,6 +124,8 @@ export function newState(
     registered: false,
     joinedZone: null,
     watchedUntil: 0,
+    alerts: newAlerts(),
+    tellAt: null,
     open: [],
     latest: new Map(),
   };
@@ -174,6 +189,8 @@ export function decodeState(row: Uint8Array): DeviceState {
     bucketMs: header.bucketMs ?? HOUR_MS,
     measured: header.measured ?? null,
     expired: header.expired ?? 0,
+    alerts: header.alerts ?? newAlerts(),
+    tellAt: header.tellAt ?? null,
   } satisfies Pick<StateHeader, Later>;
   return { ...header, ...later, open, latest };
 }

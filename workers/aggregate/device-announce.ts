@@ -1,5 +1,6 @@
 // What registry and zone should know of a device → told once, and noted in its state row.
 import { type DeviceState, encodeState } from "../../core/device/state.ts";
+import type { ObjectProfile } from "../../schemas/message.ts";
 import type { DeviceLive } from "./device-live.ts";
 import type { DeviceStore } from "./device-store.ts";
 import { register } from "./register.ts";
@@ -12,6 +13,8 @@ interface Device {
   /** False: the object has loaded another state since, and this one is to be written no more. */
   isCurrent(state: DeviceState): boolean;
   isConnected(): boolean;
+  /** The registry says where the device is, and what. */
+  move(state: DeviceState, profile: ObjectProfile): void;
 }
 
 export class DeviceAnnouncer {
@@ -50,7 +53,7 @@ export class DeviceAnnouncer {
       if (!state.registered && state.firstReceivedAt !== null) {
         const { profile } = state;
         const known = await register(this.#control, state);
-        if (state.profile === profile) state.profile = known;
+        if (state.profile === profile) this.#device.move(state, known);
         state.registered = true;
       }
       await this.#live.join(state, this.#device.isConnected());

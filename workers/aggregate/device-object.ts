@@ -1,5 +1,6 @@
 // One device: takes its reports, keeps its open blocks, ring and outbox, and wires what `core/device` decides.
 import { DurableObject } from "cloudflare:workers";
+import { activeAlerts } from "../../core/alert/state.ts";
 import { decodeFrame } from "../../core/decode/device-frame.ts";
 import { isAlarmLost, isOverdue, planAlarm } from "../../core/device/alarm.ts";
 import { applyReports } from "../../core/device/apply.ts";
@@ -11,20 +12,24 @@ import { beginsBefore, giveUpExpired, handOver } from "../../core/device/retain.
 import { type SealedBlock, sealBlocks } from "../../core/device/seal.ts";
 import { type DeviceState, decodeState, encodeState, newState } from "../../core/device/state.ts";
 import { ReportPacker } from "../../core/report/pack.ts";
+import type { Alert, AlertAction } from "../../schemas/alert.ts";
 import type { DeviceGlance } from "../../schemas/live.ts";
 import type {
+  AlertAnswer,
   BlockReceipt,
   DeviceRpc,
   HotReadings,
   ObjectProfile,
   PackedReports,
   Swept,
+  TenantRules,
   Verdicts,
 } from "../../schemas/message.ts";
 import type { LatestAnswer } from "../../schemas/query.ts";
 import { defaultSettings } from "../../schemas/tenant.ts";
 import { nowMs, said, wallMs } from "../clock.ts";
 import { switchProtocols } from "../upgrade.ts";
+import { DeviceAlerts } from "./device-alerts.ts";
 import { DeviceAnnouncer, isNews } from "./device-announce.ts";
 import { DeviceLive } from "./device-live.ts";
 import { DeviceSettings } from "./device-settings.ts";
@@ -56,6 +61,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   readonly #live: DeviceLive;
   readonly #announcer: DeviceAnnouncer;
   readonly #settings: DeviceSettings;
+  readonly #alerts: DeviceAlerts;
   readonly #timing: ReturnType<typeof timingOf>;
   #state: DeviceState | undefined;
   #waiting: Waiting[] = [];
@@ -71,8 +77,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     this.#announcer = new DeviceAnnouncer(env.CONTROL, this.#store, this.#live, {
       isCurrent: (state) => this.#state === state,
       isConnected: () => this.#sockets.count() > 0,
+      move: (state, profile) => this.#alerts.move(state, profile, receiptMs(state)),
     });
-    this.#settings = new DeviceSettings(env.TENANT);
+    this.#alerts = new DeviceAlerts(env, ctx.storage, this.#store, (state) => this.#state === state);
+    this.#settings = new DeviceSettings(env, this.#alerts);
     this.#timing = timingOf(env);
   }
 
@@ -123,6 +131,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       const held = holding.map((socket) => applyReports(state, socket.held(), this.#store));
       const verdicts = group.map(({ reports }) => {
         this.#live.note(state, noteLatest(state, reports), this.#sockets.count() > 0);
+        this.#alerts.see(state, reports);
         return applyReports(state, reports, this.#store);
       });
       listMore(state, this.#store, wallMs());
@@ -131,6 +140,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
         sealed.every((s) => s.slot !== slot),
       );
       state.commits += 1;
+      this.#alerts.plan(state);
       this.#setAlarm(state, planAlarm(state, now, this.#timing, sealed.length > 0));
       this.#store.save(encodeState(state), sealed, upkeep.deleted);
       for (const [index, socket] of holding.entries()) socket.settle(held[index]!);
@@ -140,6 +150,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
         this.#sending = this.#send(state, outgoing);
         this.ctx.waitUntil(this.#sending);
       }
+      if (state.tellAt !== null) this.#tell(state);
       if (isNews(state)) this.ctx.waitUntil(this.#announcer.announce(state));
       return verdicts;
     } catch (error) {
@@ -154,6 +165,14 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     await sendBlocks(this.env.ROLLUPS, state, blocks);
   }
 
+  #tell(state: DeviceState): void {
+    const telling = this.#alerts.tell(state).catch((error: unknown) => {
+      const { tenant, device } = state;
+      console.warn("zone not told of an alert yet", { tenant, device, error: String(error) });
+    });
+    this.ctx.waitUntil(telling);
+  }
+
   #setAlarm(state: DeviceState, alarmAt: number | undefined): void {
     if (alarmAt === undefined) return;
     state.alarmAt = alarmAt;
@@ -164,8 +183,12 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   override async alarm(): Promise<void> {
     const state = this.#loadKnown();
     if (state === undefined) return; // deleted meanwhile
+    const now = receiptMs(state);
     state.alarmAt = null;
-    this.#commit([], receiptMs(state));
+    const isAlert = this.#alerts.listen(state, now);
+    // Woken for a silence that was broken meanwhile: it only looks again later, which no commit has to note.
+    if (isAlert || isOverdue(state, now, this.#timing)) this.#commit([], now);
+    else this.#setAlarm(state, planAlarm(state, now, this.#timing, false));
   }
 
   // ---- reports over a socket -------------------------------------------------------------------------------------
@@ -203,12 +226,15 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       report = undefined;
     }
     socket.hold(seq, receivedAt, report, refused);
+    let isAlert = false;
     if (report !== undefined) {
-      const seen = new ReportPacker();
-      seen.add(seq, report.at, receivedAt, report.names, report.values);
-      this.#live.note(state, noteLatest(state, seen.finish()), true);
+      const packer = new ReportPacker();
+      packer.add(seq, report.at, receivedAt, report.names, report.values);
+      const seen = packer.finish();
+      this.#live.note(state, noteLatest(state, seen), true);
+      isAlert = this.#alerts.see(state, seen);
     }
-    if (socket.isDue(receivedAt)) this.#commit([], receivedAt);
+    if (isAlert || socket.isDue(receivedAt)) this.#commit([], receivedAt);
     else socket.keep();
   }
 
@@ -248,8 +274,9 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
 
   async setProfile(profile: ObjectProfile): Promise<void> {
     const state = await this.#prepare();
-    state.profile = profile;
+    this.#alerts.move(state, profile, receiptMs(state));
     this.#commit([], receiptMs(state));
+    await this.#prepare(); // the rules of where it is now
   }
 
   async seal(): Promise<{ sealed: number; pending: number }> {
@@ -272,14 +299,25 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     if (!noted && needsCommit(state, taken)) this.#commit([], receiptMs(state));
   }
 
-  async setRules(): Promise<void> {}
-
-  async act(): Promise<{ refused: "unknown" }> {
-    return { refused: "unknown" };
+  async setRules(rules: TenantRules): Promise<void> {
+    const state = this.#loadKnown();
+    if (state === undefined) return; // its first report asks
+    if (this.#alerts.setRules(state, rules, receiptMs(state))) this.#commit([], receiptMs(state));
   }
 
-  async alerts(): Promise<[]> {
-    return [];
+  async act(alert: string, action: AlertAction, by: string): Promise<AlertAnswer> {
+    const state = this.#loadKnown();
+    if (state === undefined) return { refused: "unknown" };
+    const before = state.alerts.outbox.length;
+    const answer = this.#alerts.act(state, alert, action, by, receiptMs(state));
+    if (state.alerts.outbox.length > before) this.#commit([], receiptMs(state));
+    await this.ctx.storage.sync();
+    return answer;
+  }
+
+  async alerts(): Promise<Alert[]> {
+    const state = this.#loadKnown();
+    return state === undefined ? [] : activeAlerts(state.alerts);
   }
 
   async watch(untilMs: number): Promise<DeviceGlance | null> {
@@ -306,6 +344,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       return { acted: false, expired: 0 };
     const { expired } = state;
     state.expired = 0;
+    this.#alerts.listen(state, now);
     this.#commit([], now, { deleted });
     await this.#sending;
     return { acted: true, expired };
@@ -345,6 +384,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     await this.#announcer.inTurn(async () => {
       const old = this.#load();
       if (old.generation > generation) return;
+      this.#alerts.end(old, receiptMs(old));
+      if (old.alerts.outbox.length > 0) {
+        this.#store.save(encodeState(old));
+        await this.#alerts.tell(old);
+      }
       await this.#live.leave(old);
       this.#sockets.closeAll(4003, "device deleted");
       this.#state = newState(old.tenant, old.device, defaultSettings, 0);
@@ -378,7 +422,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const state = row === undefined ? newState(tenant, device, defaultSettings, 0) : decodeState(row);
     for (const socket of this.#sockets.all()) {
       confirm(state, socket.confirmed);
-      if (socket.isHolding) noteLatest(state, socket.held());
+      if (!socket.isHolding) continue;
+      const held = socket.held();
+      noteLatest(state, held);
+      this.#alerts.see(state, held);
     }
     this.#state = state;
     return state;

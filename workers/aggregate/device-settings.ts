@@ -1,19 +1,27 @@
-// The tenant's settings → a device's copy of them, asked for once however many wait for the answer.
+// The tenant's settings and rules → a device's copy of them, asked for once however many wait for the answer.
 import type { DeviceState } from "../../core/device/state.ts";
 import { wallMs } from "../clock.ts";
+import { readRules } from "../rules.ts";
 import { readSettings } from "../tenant.ts";
+import { within } from "../within.ts";
+import type { DeviceAlerts } from "./device-alerts.ts";
+import type { AggregateEnv } from "./env.ts";
 
 /** How old the copy of the tenant's settings may get before a commit asks for them again. */
 const SETTINGS_AGE_MS_MAX = 3_600_000;
 const SETTINGS_RETRY_MS = 60_000;
+/** A report waits for this: what holds meanwhile is what was known. */
+const RULES_ANSWER_MS = 5_000;
 
 export class DeviceSettings {
-  readonly #tenants: DurableObjectNamespace;
+  readonly #env: AggregateEnv;
+  readonly #alerts: DeviceAlerts;
   /** The question while it is under way: first reports that come together ask once. */
   #asking: Promise<void> | undefined;
 
-  constructor(tenants: DurableObjectNamespace) {
-    this.#tenants = tenants;
+  constructor(env: AggregateEnv, alerts: DeviceAlerts) {
+    this.#env = env;
+    this.#alerts = alerts;
   }
 
   areDue(state: DeviceState): boolean {
@@ -28,7 +36,9 @@ export class DeviceSettings {
 
   async #ask(state: DeviceState): Promise<void> {
     try {
-      state.settings = await readSettings(this.#tenants, state.tenant);
+      const settings = await readSettings(this.#env.TENANT, state.tenant);
+      await this.#refreshRules(state, settings.rulesVersion);
+      state.settings = settings;
       state.settingsAt = wallMs();
     } catch (error) {
       state.settingsAt = wallMs() - SETTINGS_AGE_MS_MAX + SETTINGS_RETRY_MS;
@@ -36,5 +46,12 @@ export class DeviceSettings {
     } finally {
       this.#asking = undefined;
     }
+  }
+
+  /** The version was read before the rules, so these are at least as new. */
+  async #refreshRules(state: DeviceState, version: number): Promise<void> {
+    if (version === state.alerts.rulesVersion) return;
+    const rules = await within(RULES_ANSWER_MS, "D1", readRules(this.#env.CONTROL, state.tenant));
+    this.#alerts.setRules(state, { version, rules }, wallMs() + state.clockOffsetMs);
   }
 }
