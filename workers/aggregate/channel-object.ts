@@ -1,5 +1,208 @@
-// One channel: its messages, sent once a key, tried again until they are taken. Not built yet.
+// One channel: its messages, taken once a key, sent in order within an incident, and tried again until they are taken.
 import { DurableObject } from "cloudflare:workers";
+import { backoffMs, GIVEN_UP_AFTER_MS } from "../../core/alert/deliver/backoff.ts";
+import { BUDGET_MS } from "../../core/alert/deliver/budget.ts";
+import { messageOf, type Notice } from "../../core/alert/deliver/message.ts";
+import { chooseNext } from "../../core/alert/deliver/next.ts";
+import type { Outcome } from "../../core/alert/deliver/outcome.ts";
+import { requestOf } from "../../core/alert/deliver/request.ts";
+import { sampleNotice } from "../../core/alert/deliver/sample-notice.ts";
+import { take } from "../../core/alert/deliver/take.ts";
+import { trim } from "../../core/alert/deliver/trim.ts";
+import type { NoticeKind } from "../../schemas/alert.ts";
+import type { Channel, Delivery } from "../../schemas/channel.ts";
+import type { ChannelNotice, ChannelRpc } from "../../schemas/message.ts";
+import { wallMs } from "../clock.ts";
+import { send } from "./channel-send.ts";
+import { ChannelStore } from "./channel-store.ts";
 import type { AggregateEnv } from "./env.ts";
 
-export class ChannelObject extends DurableObject<AggregateEnv> {}
+/** An object that dies while it sends is woken after this, which is longer than an attempt may take. */
+const WOKEN_AFTER_MS = 15_000;
+const PRUNED_EVERY_MS = 3_600_000;
+
+export class ChannelObject extends DurableObject<AggregateEnv> implements ChannelRpc {
+  readonly #store: ChannelStore;
+  readonly #name: string;
+  readonly #running = new Map<number, Promise<void>>();
+  #prunedAt = 0;
+
+  constructor(ctx: DurableObjectState, env: AggregateEnv) {
+    super(ctx, env);
+    this.#store = new ChannelStore(ctx.storage);
+    this.#name = ctx.id.name ?? "";
+  }
+
+  async deliver(channel: Channel, notice: ChannelNotice): Promise<void> {
+    this.#store.together(() => {
+      const known = this.#store.state.channel;
+      if (channel.createdAt === this.#store.state.goneCreatedAt) return;
+      if (known === null || channel.updatedAt > known.updatedAt) this.#store.change({ channel });
+      if (this.#store.state.channel!.enabled && !this.#store.has(notice.key)) this.#take(notice);
+    });
+    await this.#proceed();
+  }
+
+  async configure(channel: Channel | null): Promise<void> {
+    const nowMs = wallMs();
+    this.#store.together(() => {
+      if (channel === null) return this.#store.forget();
+      this.#store.change({ channel, failures: 0, retryAt: 0 }); // the address may be another now
+      this.#store.allDue(nowMs);
+      if (channel.enabled) return;
+      for (const { seq } of this.#store.waiting())
+        this.#store.finish(seq, "dropped", nowMs, "the channel was disabled");
+    });
+    await this.#proceed();
+  }
+
+  async test(channel: Channel): Promise<Delivery> {
+    const nowMs = wallMs();
+    const key = `test.${crypto.randomUUID()}`;
+    const notice = sampleNotice(this.#name.split("/")[0]!, key, nowMs);
+    const outcome = await this.#send(notice, channel, true);
+    const { incident } = notice.snapshot;
+    const delivery = {
+      key,
+      incident: incident.id,
+      kind: notice.kind,
+      severity: incident.rule.severity,
+      state: outcome.sent ? ("sent" as const) : ("dead" as const),
+      attempts: 1,
+      createdAt: nowMs,
+      dueAt: null,
+      error: outcome.sent ? null : outcome.error,
+    };
+    this.#store.together(() => this.#store.add(delivery));
+    return { ...delivery, finishedAt: nowMs };
+  }
+
+  async deliveries(limit: number): Promise<{ deliveries: Delivery[]; counts: Record<string, number> }> {
+    const { counts } = this.#store.state;
+    return {
+      deliveries: this.#store.list(limit),
+      counts: { ...counts, waiting: this.#store.waiting().length },
+    };
+  }
+
+  override async alarm(): Promise<void> {
+    try {
+      if (wallMs() - this.#prunedAt > PRUNED_EVERY_MS) {
+        this.#store.prune(wallMs());
+        this.#prunedAt = wallMs();
+      }
+      await this.#proceed();
+      await Promise.all(this.#running.values());
+    } catch (error) {
+      // Of an alarm that throws the platform gives up after six times; this one comes again.
+      console.error("channel failed; it is woken again", { channel: this.#name, error: String(error) });
+      await this.ctx.storage.setAlarm(wallMs() + WOKEN_AFTER_MS);
+    }
+  }
+
+  // ---- what comes --------------------------------------------------------------------------------------------------
+
+  #take(told: ChannelNotice): void {
+    const nowMs = wallMs();
+    const { incident } = told.snapshot;
+    const { severity } = incident.rule;
+    const standing = this.#store.standing(incident.id, new Set(this.#running.keys()));
+    const perHourMax = this.#store.state.channel?.perHourMax ?? null;
+    const taken = take(told.kind, severity, standing, {
+      takenCount: this.#store.takenCount(nowMs - BUDGET_MS),
+      perHourMax,
+    });
+    const notice = trim({ ...told, omitted: 0 });
+    const note = (
+      key: string,
+      kind: NoticeKind,
+      state: "waiting" | "held" | "dropped",
+      error: string | null,
+    ) =>
+      this.#store.add(
+        {
+          ...{ key, incident: incident.id, kind, severity, state, attempts: 0, createdAt: nowMs, error },
+          dueAt: state === "waiting" ? nowMs : null,
+        },
+        state === "waiting" ? { ...notice, key, kind } : undefined,
+      );
+    if (taken.state === "waiting") {
+      for (const seq of taken.overtakes)
+        this.#store.finish(seq, "dropped", nowMs, "a newer message of its incident says more");
+      note(told.key, told.kind, "waiting", null);
+      if (taken.revivesResolve) note(standing.resolveKey!, "resolve", "waiting", null);
+    } else if (taken.state !== "unconcerned") {
+      note(told.key, told.kind, taken.state, taken.error);
+    }
+    if (told.kind === "resolve") this.#store.over(incident.id, told.key, nowMs);
+  }
+
+  // ---- what goes ---------------------------------------------------------------------------------------------------
+
+  /** Starts what may be sent now, and sees that the object is awake when something is due next. */
+  async #proceed(): Promise<void> {
+    const nowMs = wallMs();
+    const { state } = this.#store;
+    const next = chooseNext(this.#store.waiting(), new Set(this.#running.keys()), state, nowMs);
+    for (const seq of next.drop) this.#store.finish(seq, "dropped", nowMs, "its fire was not sent here");
+    for (const seq of next.start) {
+      const attempt = Promise.resolve(seq).then((own) => this.#attempt(own)); // begins when it is noted as running
+      this.#running.set(seq, attempt);
+      this.ctx.waitUntil(attempt);
+    }
+    const wakeAt = this.#running.size > 0 ? nowMs + WOKEN_AFTER_MS : next.wakeAt;
+    if (wakeAt === undefined) return;
+    const alarmAt = await this.ctx.storage.getAlarm();
+    if (alarmAt === null || alarmAt > wakeAt) await this.ctx.storage.setAlarm(wakeAt);
+  }
+
+  async #attempt(seq: number): Promise<void> {
+    const failuresBefore = this.#store.state.failures;
+    const { channel } = this.#store.state;
+    const message = this.#store.read(seq);
+    try {
+      if (message === undefined || channel === null) return;
+      const { incident } = message.notice.snapshot;
+      const isFirst = !this.#store.standing(incident.id, new Set()).isTold;
+      const outcome = await this.#send(message.notice, channel, isFirst);
+      this.#store.together(() => this.#note(seq, message.notice, outcome, failuresBefore));
+    } finally {
+      this.#running.delete(seq);
+    }
+    await this.#proceed();
+  }
+
+  async #send(notice: Notice, channel: Channel, isFirst: boolean): Promise<Outcome> {
+    const message = messageOf(notice, this.env.PUBLIC_URL ?? "", isFirst);
+    return send(requestOf(message, channel.target), channel.target, this.env.CLOCK === "settable");
+  }
+
+  /** `failuresBefore`: as many as when the attempt began, so that attempts side by side are one failure of the channel. */
+  #note(seq: number, notice: Notice, outcome: Outcome, failuresBefore: number): void {
+    const nowMs = wallMs();
+    const message = this.#store.read(seq);
+    if (message === undefined) return; // the channel is gone
+    this.#store.attempted(seq);
+    const attempts = message.attempts + 1;
+    const { failures } = this.#store.state;
+    if (outcome.sent) {
+      this.#store.finish(seq, "sent", nowMs, null);
+      if (notice.kind !== "resolve") this.#store.told(notice.snapshot.incident.id, nowMs);
+      if (failures === 0) return;
+      this.#store.change({ failures: 0, retryAt: 0 });
+      this.#store.allDue(nowMs);
+      return;
+    }
+    const { error, fault, notBeforeMs } = outcome;
+    this.#store.postpone(seq, Math.max(notBeforeMs, nowMs + backoffMs(notice.key, attempts)), error);
+    if (fault === "channel" && failures === failuresBefore) {
+      const retryAt = Math.max(notBeforeMs, nowMs + backoffMs(this.#name, failures + 1));
+      this.#store.change({ failures: failures + 1, retryAt });
+    }
+    const old = this.#store.waitingSince(nowMs - GIVEN_UP_AFTER_MS);
+    for (const one of fault === "channel" ? old : old.filter((own) => own === seq)) {
+      if (one === seq || !this.#running.has(one))
+        this.#store.finish(one, "dead", nowMs, `given up: ${error}`);
+    }
+  }
+}
