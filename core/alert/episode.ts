@@ -10,6 +10,9 @@ const FLAPPING_FIRINGS = 5;
 const FLAPPING_WITHIN_MS = 60 * 60_000;
 const FLAPPING_CALM_MS = 10 * 60_000;
 
+/** A silence has lasted when it is due. */
+const AT_ONCE = { forMs: 0, count: 1 };
+
 /** When the cooldown ends, by our clock; null: none runs. */
 export const quietUntil = ({ endedAt }: RuleMemory, { cooldownMs }: Rule): number | null =>
   endedAt === null ? null : endedAt + cooldownMs;
@@ -26,8 +29,7 @@ export function decide(
   const memory = memoryOf(alerts, rule);
   const wasFiring = memory.phase.state === "firing";
   memory.phase = transition(memory.phase, verdict, now, {
-    forMs: rule.forMs,
-    count: rule.count,
+    ...(rule.condition.type === "no_data" ? AT_ONCE : rule),
     quietUntil: quietUntil(memory, rule),
     calmMs: memory.alert?.flapping ? FLAPPING_CALM_MS : 0,
   });

@@ -1,0 +1,253 @@
+import { describe, expect, it } from "vitest";
+import { act } from "./act.ts";
+import { evaluateReports } from "./evaluate.ts";
+import {
+  ABOVE_10,
+  FakeAlerts,
+  HOUR_MS,
+  MINUTE_MS,
+  packReports,
+  SECOND_MS,
+  START_MS,
+  SUBJECT,
+} from "./fake-alerts.ts";
+import { newAlerts } from "./state.ts";
+
+describe("an alert of readings", () => {
+  it("[A12] [A37] fires at once when nothing has to last, with the reading, both its times, and the rule", () => {
+    const device = new FakeAlerts({ id: "hot", severity: "critical", condition: ABOVE_10 });
+    const [event, ...others] = device.reports({ at: 1_000, receivedAt: 5_000, metrics: { x: 1, temp: 11 } });
+    expect(others).toEqual([]);
+    expect(event).toEqual({
+      kind: "fired",
+      at: START_MS + 5_000,
+      by: null,
+      text: null,
+      alert: {
+        id: "hot.2.1.pump.7",
+        revision: 1,
+        state: "firing",
+        device: "pump.7",
+        zone: "north",
+        model: "p1",
+        gateway: null,
+        rule: {
+          id: "hot",
+          version: 1,
+          name: "a rule",
+          condition: ABOVE_10,
+          severity: "critical",
+          groupWithinMs: 60_000,
+          channels: null,
+          escalation: [],
+        },
+        metric: "temp",
+        firedAt: START_MS + 5_000,
+        reading: { at: START_MS + 1_000, receivedAt: START_MS + 5_000, value: 11 },
+        flapping: false,
+        acknowledgedAt: null,
+        acknowledgedBy: null,
+        assignee: null,
+        resolvedAt: null,
+        resolution: null,
+        clearedBy: null,
+      },
+    });
+    expect(device.alerts.outbox).toEqual([event]);
+  });
+
+  it("[A14] is resolved by a reading at the clear level, with that reading; not before, and not by silence", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10 });
+    device.temp(0, 11);
+    expect(device.temp(1_000, 8.1)).toEqual([]);
+    const [event] = device.reports({ at: HOUR_MS, receivedAt: HOUR_MS + 50, metrics: { temp: 8 } });
+    expect(event).toMatchObject({ kind: "resolved", at: START_MS + HOUR_MS + 50, by: null });
+    expect(event!.alert).toMatchObject({
+      revision: 2,
+      state: "resolved",
+      resolution: "cleared",
+      resolvedAt: START_MS + HOUR_MS + 50,
+      reading: { value: 11 },
+      clearedBy: { at: START_MS + HOUR_MS, receivedAt: START_MS + HOUR_MS + 50, value: 8 },
+    });
+    expect(device.alert).toBeUndefined();
+    device.temp(2 * HOUR_MS, 11);
+    expect(device.alert!.id).toBe("r.2.2.pump.7");
+  });
+
+  it("[A5] [A11] a breach that has to last waits through restarts, and is forgotten at a reading that clears", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10, forMs: 5 * MINUTE_MS });
+    const said: string[] = [];
+    for (const [minute, value] of [
+      [0, 11],
+      [4, 11],
+      [4.5, 8],
+      [5, 11],
+      [9, 9],
+      [9.99, 12],
+      [10, 12],
+    ] as const) {
+      // biome-ignore format: a table
+      device.restart();
+      said.push(...device.temp(minute * MINUTE_MS, value).map((kind) => `${kind} at ${minute}`));
+    }
+    expect(said).toEqual(["fired at 10"]);
+  });
+
+  it("[A11] silence neither fires a pending breach nor forgets it", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10, forMs: 5 * MINUTE_MS });
+    device.temp(0, 11);
+    device.reports({ at: HOUR_MS, metrics: { other: 1 } });
+    expect(device.alert).toBeUndefined();
+    expect(device.temp(HOUR_MS, 11)).toEqual(["fired"]);
+  });
+
+  it("[A5] n readings in a row", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10, count: 3 });
+    const values = [11, 11, 7, 11, 9, 11, 11, 11];
+    expect(values.map((value, i) => device.temp(i, value).length)).toEqual([0, 0, 0, 0, 0, 0, 1, 0]);
+  });
+
+  it("[A5] [A10] a backlog that comes at once has not lasted; what goes on after it does", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10, forMs: 5 * MINUTE_MS });
+    for (let minute = 0; minute < 60; minute++) device.temp(minute * MINUTE_MS, 11, HOUR_MS);
+    expect(device.alert).toBeUndefined();
+    expect(device.temp(64 * MINUTE_MS, 11)).toEqual([]);
+    expect(device.temp(65 * MINUTE_MS, 11)).toEqual(["fired"]);
+  });
+
+  it("[A5] a device that sends its readings every ten minutes is not measured slower than one that sends them singly", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10, forMs: 30 * MINUTE_MS });
+    const fired: number[] = [];
+    for (let minute = 0; minute < 60; minute++) {
+      const receivedAt = (Math.floor(minute / 10) + 1) * 10 * MINUTE_MS;
+      if (device.temp(minute * MINUTE_MS, 11, receivedAt).length > 0) fired.push(minute);
+    }
+    expect(fired).toEqual([30]);
+  });
+
+  it("[A9] a late, repeated or corrected reading neither fires nor clears", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10 });
+    expect(device.temp(10_000, 5)).toEqual([]);
+    expect(device.temp(9_000, 99, 11_000)).toEqual([]);
+    expect(device.temp(10_000, 99, 12_000)).toEqual([]);
+    expect(device.temp(20_000, 99)).toEqual(["fired"]);
+    expect(device.temp(20_000, 99, 21_000)).toEqual([]);
+    expect(device.temp(20_000, 1, 22_000)).toEqual([]);
+    expect(device.temp(19_999, 1, 23_000)).toEqual([]);
+    expect(device.alert).toMatchObject({ revision: 1, reading: { value: 99 } });
+    expect(device.temp(20_001, 1, 24_000)).toEqual(["resolved"]);
+  });
+
+  it("[A9] a reading that the device refuses as too old decides nothing, although the rule saw none before", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10 });
+    const late = packReports([{ at: START_MS, receivedAt: START_MS + HOUR_MS, metrics: { temp: 99 } }]);
+    expect(evaluateReports(device.alerts, SUBJECT, late, (receivedAt) => receivedAt - HOUR_MS + 1)).toEqual(
+      [],
+    );
+    expect(evaluateReports(device.alerts, SUBJECT, late, (receivedAt) => receivedAt - HOUR_MS)).toHaveLength(
+      1,
+    );
+  });
+
+  it("[A9] each metric of an expression has its own newest reading", () => {
+    const condition = { type: "expression", left: "a", operator: "-", right: "b", above: 5 };
+    const device = new FakeAlerts({ condition });
+    const kinds = (at: number, metrics: Record<string, number>) =>
+      device.reports({ at, receivedAt: HOUR_MS, metrics }).map(({ kind }) => kind);
+    expect(kinds(10_000, { a: 10 })).toEqual([]);
+    expect(kinds(5_000, { b: 1 })).toEqual(["fired"]);
+    expect(device.alert).toMatchObject({ metric: "a", reading: { at: START_MS + 5_000, value: 9 } });
+    expect(kinds(9_000, { a: 1 })).toEqual([]);
+    expect(kinds(5_000, { b: 9 })).toEqual([]);
+    expect(kinds(5_001, { b: 9 })).toEqual(["resolved"]);
+  });
+
+  it("[A7] both metrics of one report are taken together: a jump of both is none of their difference", () => {
+    const condition = { type: "expression", left: "a", operator: "-", right: "b", above: 5 };
+    const device = new FakeAlerts({ condition });
+    device.reports({ at: 0, metrics: { a: 1, b: 1 } });
+    expect(device.reports({ at: 1, metrics: { a: 100, b: 100 } })).toEqual([]);
+    expect(device.reports({ at: 2, metrics: { b: 1, a: 1 } })).toEqual([]);
+  });
+
+  it("[A10] a reading that is ahead counts as read when it was received, so that later ones decide too", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10 });
+    expect(device.temp(9 * MINUTE_MS, 11, 0)).toEqual(["fired"]);
+    expect(device.temp(SECOND_MS, 7)).toEqual(["resolved"]);
+  });
+
+  it("[A18] within the cooldown of an end nothing fires; a breach that outlasts it does, at its next reading", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10, cooldownMs: 10 * MINUTE_MS });
+    device.temp(0, 11);
+    device.temp(MINUTE_MS, 7);
+    expect(device.temp(2 * MINUTE_MS, 11)).toEqual([]);
+    device.restart();
+    expect(device.temp(11 * MINUTE_MS - 1, 11)).toEqual([]);
+    expect(device.temp(11 * MINUTE_MS, 11)).toEqual(["fired"]);
+    device.temp(12 * MINUTE_MS, 7);
+    expect(device.temp(13 * MINUTE_MS, 11)).toEqual([]);
+    expect(device.temp(21 * MINUTE_MS, 7)).toEqual([]);
+    expect(device.temp(40 * MINUTE_MS, 11)).toEqual(["fired"]);
+  });
+
+  it("[A19] at the fifth firing in an hour it flaps, stays until clear for ten minutes, and begins anew", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10 });
+    const at = (minute: number, value: number) => {
+      device.restart();
+      return device.temp(minute * MINUTE_MS, value);
+    };
+    for (let i = 0; i < 4; i++) {
+      expect(at(10 * i, 11)).toEqual(["fired"]);
+      expect(device.alert!.flapping).toBe(false);
+      expect(at(10 * i + 1, 7)).toEqual(["resolved"]);
+    }
+    expect(at(59.9, 11)).toEqual(["fired"]);
+    expect(device.alert!.flapping).toBe(true);
+    expect([at(61, 7), at(70.9, 7), at(70.95, 11), at(71, 7), at(80.9, 9)]).toEqual([[], [], [], [], []]);
+    expect(at(81, 7)).toEqual(["resolved"]);
+    expect(at(82, 11)).toEqual(["fired"]);
+    expect(device.alert!.flapping).toBe(false);
+  });
+
+  it("[A19] five firings in more than an hour are no flapping", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10 });
+    for (let i = 0; i < 9; i++) {
+      device.temp(15 * i * MINUTE_MS, 11);
+      expect(device.alert!.flapping).toBe(false);
+      device.temp((15 * i + 1) * MINUTE_MS, 7);
+    }
+  });
+
+  it("[A15] resolved by hand, it is silent until the condition was clear once, also over a restart", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10 });
+    device.temp(0, 11);
+    act(device.alerts, device.alert!.id, { kind: "resolve" }, "ann", START_MS + 500);
+    device.restart();
+    expect([device.temp(1_000, 12), device.temp(2_000, 9), device.temp(3_000, 12)]).toEqual([[], [], []]);
+    expect(device.temp(4_000, 8)).toEqual([]);
+    expect(device.temp(5_000, 12)).toEqual(["fired"]);
+  });
+
+  it("[A12] rules of one device do not disturb each other, and a rule may be called constructor", () => {
+    const device = new FakeAlerts(
+      { id: "constructor", condition: ABOVE_10 },
+      { id: "cold", condition: { type: "threshold", metric: "temp", below: 0 } },
+    );
+    device.restart();
+    expect(device.temp(0, 11)).toEqual(["fired"]);
+    expect(device.temp(1, -1)).toEqual(["fired", "resolved"].toSorted((a, b) => (a < b ? -1 : 1)));
+    expect(device.alerts.outbox.map(({ alert }) => alert.id)).toEqual([
+      "constructor.2.1.pump.7",
+      "cold.2.2.pump.7",
+      "constructor.2.1.pump.7",
+    ]);
+  });
+
+  it("[A12] a device without rules does nothing", () => {
+    const alerts = newAlerts();
+    const reports = packReports([{ at: START_MS, metrics: { temp: 99 } }]);
+    expect(evaluateReports(alerts, SUBJECT, reports, () => 0)).toEqual([]);
+    expect(alerts).toEqual(newAlerts());
+  });
+});
