@@ -1,7 +1,6 @@
 // The contract's schemas → the OpenAPI document served at /openapi.json.
 import * as z from "zod";
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiParameters } from "zod-openapi";
-import { problemDocument } from "../schemas/error.ts";
+import { createDocument } from "zod-openapi";
 import { archiveQuery, listQuery } from "../schemas/http.ts";
 import { importBody, jobAnswer, jobList, jobsQuery, partAnswer, replayBody } from "../schemas/job.ts";
 import { snapshotFrame, zoneFrame } from "../schemas/live.ts";
@@ -24,12 +23,9 @@ import {
 } from "../schemas/query.ts";
 import { report, telemetryAnswer, telemetryBody } from "../schemas/reading.ts";
 import { retentionAnswer, tenantSettings, tenantSettingsChange } from "../schemas/tenant.ts";
+import { alertPaths } from "./openapi-alerts.ts";
+import { operation, problem } from "./openapi-operation.ts";
 
-const problem = {
-  description: "A problem document",
-  content: { "application/problem+json": { schema: problemDocument } },
-};
-const json = (schema: z.ZodType) => ({ content: { "application/json": { schema } } });
 const device = z.object({ device: deviceName });
 const zone = z.object({ zone: zoneName });
 const job = z.object({ job: z.string() });
@@ -39,39 +35,6 @@ const exportLine = z.union([
   windowPoint.extend({ metric: z.string() }),
   z.object({ error: z.object({ code: z.string(), detail: z.string() }) }),
 ]);
-
-interface Described {
-  summary: string;
-  tag: "devices" | "operators" | "admins";
-  answer: z.ZodType;
-  /** 200 unless said. */
-  status?: "200" | "202";
-  body?: z.ZodType;
-  bodies?: Record<string, z.ZodType>;
-  parameters?: ZodOpenApiParameters;
-}
-
-function operation({
-  summary,
-  tag,
-  answer,
-  status = "200",
-  body,
-  bodies,
-  parameters,
-}: Described): ZodOpenApiOperationObject {
-  const content = bodies ?? (body && { "application/json": body });
-  return {
-    summary,
-    tags: [tag],
-    security: [{ bearer: [] }],
-    requestParams: parameters,
-    requestBody: content && {
-      content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
-    },
-    responses: { [status]: { description: summary, ...json(answer) }, default: problem },
-  };
-}
 
 /** OpenAPI 3.1, made from the same zod schemas that the code checks with. */
 export function openApiDocument() {
@@ -240,6 +203,7 @@ export function openApiDocument() {
           answer: retentionAnswer,
         }),
       },
+      ...alertPaths,
       "/v1/admin/jobs": {
         get: operation({
           summary: "Long work and how far it is, newest first",

@@ -1,4 +1,5 @@
 // The tenant's rules in D1 → rules, for every Worker that binds it.
+import * as z from "zod";
 import { type Rule, rule } from "../schemas/alert.ts";
 
 /**
@@ -12,7 +13,8 @@ export async function readRules(control: D1Database, tenant: string): Promise<Ru
     .all<{ id: string; body: string }>();
   return results.flatMap(({ id, body }) => {
     const read = rule.safeParse(JSON.parse(body));
-    if (!read.success) console.error("a rule that is none", { tenant, id, error: read.error.message });
+    if (!read.success)
+      console.error("a rule that is none", { tenant, id, error: z.prettifyError(read.error) });
     return read.success ? [read.data] : [];
   });
 }

@@ -10,21 +10,19 @@ import { validate, validateBody } from "../validate.ts";
 export const alerts = new Hono<ApiContext>();
 export const incidents = new Hono<ApiContext>();
 
-const ACTION = "/:id/:action{ack|assign|comment|resolve}";
-
 alerts.get("/", requireRole("viewer"), async (c) => {
   const query = validate(alertsQuery, c.req.query(), "invalid_query");
   return c.json(await listAlerts(c.env.CONTROL, c.var.caller.tenant, query));
 });
 
-alerts.get("/:id", requireRole("viewer"), async (c) =>
-  c.json(await readAlert(c.env, c.var.caller.tenant, c.req.param("id"))),
+alerts.get("/:alert", requireRole("viewer"), async (c) =>
+  c.json(await readAlert(c.env, c.var.caller.tenant, c.req.param("alert"))),
 );
 
-alerts.post(ACTION, requireRole("operator"), async (c) => {
+alerts.post("/:alert/:action{ack|assign|comment|resolve}", requireRole("operator"), async (c) => {
   const { caller } = c.var;
   const action = await actionOf(c, c.req.param("action") as ActionKind);
-  return c.json(await act(c.env, caller.tenant, c.req.param("id"), action, whoOf(caller)));
+  return c.json(await act(c.env, caller.tenant, c.req.param("alert"), action, whoOf(caller)));
 });
 
 incidents.get("/", requireRole("viewer"), async (c) => {
@@ -32,14 +30,14 @@ incidents.get("/", requireRole("viewer"), async (c) => {
   return c.json(await listIncidents(c.env.CONTROL, c.var.caller.tenant, query));
 });
 
-incidents.get("/:id", requireRole("viewer"), async (c) =>
-  c.json(await readIncident(c.env, c.var.caller.tenant, c.req.param("id"))),
+incidents.get("/:incident", requireRole("viewer"), async (c) =>
+  c.json(await readIncident(c.env, c.var.caller.tenant, c.req.param("incident"))),
 );
 
-incidents.post(ACTION, requireRole("operator"), async (c) => {
+incidents.post("/:incident/:action{ack|assign|comment|resolve}", requireRole("operator"), async (c) => {
   const { caller } = c.var;
   const action = await actionOf(c, c.req.param("action") as ActionKind);
-  return c.json(await actOnMembers(c.env, caller.tenant, c.req.param("id"), action, whoOf(caller)));
+  return c.json(await actOnMembers(c.env, caller.tenant, c.req.param("incident"), action, whoOf(caller)));
 });
 
 /** Who only acknowledges or resolves may leave the body out. */

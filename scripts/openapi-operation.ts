@@ -1,0 +1,43 @@
+// One route of the API → its operation in the OpenAPI document.
+import type * as z from "zod";
+import type { ZodOpenApiOperationObject, ZodOpenApiParameters } from "zod-openapi";
+import { problemDocument } from "../schemas/error.ts";
+
+export const problem = {
+  description: "A problem document",
+  content: { "application/problem+json": { schema: problemDocument } },
+};
+const json = (schema: z.ZodType) => ({ content: { "application/json": { schema } } });
+
+interface Described {
+  summary: string;
+  tag: "devices" | "operators" | "alerts" | "admins";
+  answer: z.ZodType;
+  /** 200 unless said. */
+  status?: "200" | "201" | "202";
+  body?: z.ZodType;
+  bodies?: Record<string, z.ZodType>;
+  parameters?: ZodOpenApiParameters;
+}
+
+export function operation({
+  summary,
+  tag,
+  answer,
+  status = "200",
+  body,
+  bodies,
+  parameters,
+}: Described): ZodOpenApiOperationObject {
+  const content = bodies ?? (body && { "application/json": body });
+  return {
+    summary,
+    tags: [tag],
+    security: [{ bearer: [] }],
+    requestParams: parameters,
+    requestBody: content && {
+      content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
+    },
+    responses: { [status]: { description: summary, ...json(answer) }, default: problem },
+  };
+}
