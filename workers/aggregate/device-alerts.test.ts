@@ -1,0 +1,210 @@
+import { env, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, expect, it, vi } from "vitest";
+import { type AlertEvent, type Rule, rule, ruleBody } from "../../schemas/alert.ts";
+import type { ServerFrame } from "../../schemas/reading.ts";
+import { type DeviceStub, HOUR_MS, packed, TestSocket, upgrade } from "../test-support.ts";
+import type { DeviceObject } from "./device-object.ts";
+import { ZoneObject } from "./zone-object.ts";
+
+const MINUTE_MS = 60_000;
+/** Ahead of the platform's clock, which no test can set: no alarm fires by itself. */
+const T0 = Date.now() + 2 * HOUR_MS;
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+function ruleOf(id: string, condition: object, more: object = {}): Rule {
+  const body = ruleBody.parse({ name: id, condition, cooldownMs: 0, ...more });
+  return rule.parse({ ...body, id, version: 1, createdAt: T0, updatedAt: T0, updatedBy: "test" });
+}
+
+const tooHot = (more: object = {}) =>
+  ruleOf("too-hot", { type: "threshold", metric: "t", above: 80, clear: 75 }, more);
+const silent = (more: object = {}) => ruleOf("silent", { type: "no_data", afterMs: 10 * MINUTE_MS }, more);
+
+/** Zones that keep what they are told of a device. `isAway`: they take nothing. */
+class KeptZone {
+  readonly told: AlertEvent[] = [];
+  isAway = false;
+
+  constructor(device: string) {
+    vi.spyOn(ZoneObject.prototype, "alerts").mockImplementation(async (events) => {
+      if (this.isAway) throw new Error("the zone is away");
+      this.told.push(...events.filter(({ alert }) => alert.device === device));
+    });
+  }
+
+  kinds(): string[] {
+    return this.told.map(({ kind, alert }) => `${alert.rule.id} ${kind} ${alert.revision}`);
+  }
+}
+
+/** A device that reported once and has these rules. */
+async function deviceWith(name: string, ...rules: Rule[]): Promise<{ device: DeviceStub; zone: KeptZone }> {
+  const device = env.DEVICE.getByName(`alerts/${name}`);
+  const zone = new KeptZone(name);
+  await device.report(packed([T0, { t: 20 }]), T0);
+  await device.setRules({ version: 1, rules });
+  return { device, zone };
+}
+
+const report = (device: DeviceStub, ms: number, t: number, receivedMs = ms) =>
+  device.report(packed([T0 + ms, { t }]), T0 + receivedMs);
+
+it("[A12] [A14] [A37] a breach fires, a clearing reading resolves, and the zone hears of both after the commit", async () => {
+  const { device, zone } = await deviceWith("fires", tooHot());
+  await report(device, 1_000, 81);
+  await vi.waitFor(() => expect(zone.kinds()).toEqual(["too-hot fired 1"]));
+  expect(await device.alerts()).toMatchObject([{ state: "firing", reading: { at: T0 + 1_000, value: 81 } }]);
+  await report(device, 2_000, 76); // between the levels
+  await report(device, 3_000, 75);
+  await vi.waitFor(() => expect(zone.kinds()).toEqual(["too-hot fired 1", "too-hot resolved 2"]));
+  expect(zone.told[1]!.alert).toMatchObject({ resolution: "cleared", clearedBy: { value: 75 } });
+  expect(await device.alerts()).toEqual([]);
+});
+
+it("[A20] [A5] a restart in the middle of `forMs` goes on where it was", async () => {
+  const { device } = await deviceWith("restart", tooHot({ forMs: 5 * MINUTE_MS }));
+  await report(device, 1 * MINUTE_MS, 90);
+  await report(device, 3 * MINUTE_MS, 90);
+  await evictDurableObject(device);
+  await report(device, 5 * MINUTE_MS, 90);
+  expect(await device.alerts()).toEqual([]);
+  await report(device, 6 * MINUTE_MS, 90);
+  expect(await device.alerts()).toMatchObject([{ state: "firing" }]);
+});
+
+it("[A20] [A21] a zone that is away is told when it is back, in order, also by the alarm of an object that slept", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: T0 });
+  const { device, zone } = await deviceWith("away", tooHot());
+  zone.isAway = true;
+  await report(device, 1_000, 81);
+  await report(device, 2_000, 70);
+  await evictDurableObject(device);
+  zone.isAway = false;
+  vi.setSystemTime(T0 + MINUTE_MS);
+  expect(await runDurableObjectAlarm(device)).toBe(true);
+  await vi.waitFor(() => expect(zone.kinds()).toEqual(["too-hot fired 1", "too-hot resolved 2"]));
+  await evictDurableObject(device);
+  await report(device, 3_000, 70);
+  expect(zone.told).toHaveLength(2); // that it has them was noted
+});
+
+it("[A20] over a socket a transition commits what is held, and a hibernation before it forgets nothing", async () => {
+  const { device, zone } = await deviceWith("socket", tooHot({ count: 3 }));
+  const clock = { "telltale-clock": String(T0 + 1_000) };
+  const socket = new TestSocket<ServerFrame>(
+    await device.fetch(upgrade("/v1/connect?commitEveryMs=600000", clock)),
+  );
+  const send = (seq: number, t: number) =>
+    socket.send({ type: "report", seq, clockMs: T0 + 2_000 + seq, at: T0 + 2_000 + seq, metrics: { t } });
+  send(1, 90);
+  send(2, 90);
+  await vi.waitFor(async () => expect((await device.latest())!.metrics.t!.at).toBe(T0 + 2_002));
+  expect(socket.frames).toEqual([]);
+  await evictDurableObject(device, { webSockets: "hibernate" });
+  send(3, 90);
+  expect(await socket.until(({ type }) => type === "ack")).toMatchObject({ seq: 3, stored: 3 });
+  await vi.waitFor(() => expect(zone.kinds()).toEqual(["too-hot fired 1"]));
+  socket.close();
+});
+
+it("[A8] [A14] no data: the object's alarm says so, silence never resolves it, a report does", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: T0 });
+  const { device, zone } = await deviceWith("silent", silent(), tooHot());
+  await report(device, MINUTE_MS, 90);
+  await vi.waitFor(() => expect(zone.kinds()).toEqual(["too-hot fired 1"]));
+  const alarmAt = () =>
+    runInDurableObject<DeviceObject, number | null>(device, (_, { storage }) => storage.getAlarm());
+  vi.setSystemTime(T0 + 10 * MINUTE_MS);
+  await runDurableObjectAlarm(device);
+  expect(zone.told).toHaveLength(1); // it reported a minute later: the alarm looks again then
+  expect(await alarmAt()).toBeLessThanOrEqual(T0 + 11 * MINUTE_MS);
+  vi.setSystemTime(T0 + 11 * MINUTE_MS);
+  await runDurableObjectAlarm(device);
+  await vi.waitFor(() => expect(zone.kinds()).toEqual(["too-hot fired 1", "silent fired 1"]));
+  expect(await device.alerts()).toMatchObject([{ state: "no_data" }, { state: "firing" }]);
+  vi.setSystemTime(T0 + 5 * HOUR_MS);
+  await runDurableObjectAlarm(device);
+  expect(await device.alerts()).toHaveLength(2);
+  await report(device, 5 * HOUR_MS, 90);
+  await vi.waitFor(() => expect(zone.kinds().at(-1)).toBe("silent resolved 2"));
+  expect(await device.alerts()).toMatchObject([{ state: "firing" }]);
+});
+
+it("[A22] a lost alarm hides no silence: the sweep finds it", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: T0 });
+  const { device, zone } = await deviceWith("lost", silent());
+  await runInDurableObject<DeviceObject, void>(device, (_, { storage }) => storage.deleteAlarm());
+  vi.setSystemTime(T0 + 11 * MINUTE_MS);
+  await evictDurableObject(device);
+  expect((await device.sweep()).acted).toBe(true);
+  await vi.waitFor(() => expect(zone.kinds()).toEqual(["silent fired 1"]));
+});
+
+it("[A2] [A16] rules removed, disabled or out of scope end their alerts and say why; older versions change nothing", async () => {
+  const { device, zone } = await deviceWith("edited", tooHot());
+  await report(device, 1_000, 81);
+  await device.setRules({ version: 1, rules: [] });
+  expect(await device.alerts()).toHaveLength(1);
+  await device.setRules({ version: 2, rules: [{ ...tooHot(), version: 2, enabled: false }] });
+  await vi.waitFor(() => expect(zone.kinds()).toEqual(["too-hot fired 1", "too-hot resolved 2"]));
+  expect(zone.told[1]!.alert.resolution).toBe("rule_disabled");
+});
+
+it("[A3] a device that moves asks which rules concern it there", async () => {
+  const there = tooHot({ scope: { zone: "there" } });
+  await env.CONTROL.prepare("INSERT INTO rule (tenant, id, body) VALUES ('alerts-move', ?1, ?2)")
+    .bind(there.id, JSON.stringify(there))
+    .run();
+  const { changeRules } = await import("../tenant.ts");
+  await changeRules(env.TENANT, "alerts-move");
+  const device = env.DEVICE.getByName("alerts-move/d1");
+  const zone = new KeptZone("d1");
+  await report(device, 0, 90);
+  expect(await device.alerts()).toEqual([]);
+  await device.setProfile({ zone: "there", name: null, model: null });
+  await report(device, 1_000, 90);
+  expect(await device.alerts()).toMatchObject([{ zone: "there", state: "firing" }]);
+  await device.setProfile({ zone: "elsewhere", name: null, model: null });
+  await vi.waitFor(() =>
+    expect(zone.told.at(-1)).toMatchObject({
+      kind: "resolved",
+      alert: { zone: "there", resolution: "out_of_scope" },
+    }),
+  );
+});
+
+it("[A17] a device deleted while firing resolves its alerts as deleted, and is not forgotten before the zone knows", async () => {
+  const { device, zone } = await deviceWith("deleted", tooHot());
+  await report(device, 1_000, 81);
+  await vi.waitFor(() => expect(zone.told).toHaveLength(1));
+  zone.isAway = true;
+  await runInDurableObject<DeviceObject, void>(device, async (object) => {
+    await expect(object.forget(0)).rejects.toThrow("away");
+  });
+  expect(await device.latest()).not.toBeNull();
+  zone.isAway = false;
+  await device.forget(0);
+  expect(zone.told.at(-1)).toMatchObject({ kind: "resolved", alert: { resolution: "deleted", revision: 2 } });
+  expect(await device.latest()).toBeNull();
+  expect(await device.alerts()).toEqual([]);
+});
+
+it("[A13] [A38] who acknowledges is noted durably, and asked twice it is one event", async () => {
+  const { device, zone } = await deviceWith("acked", tooHot());
+  await report(device, 1_000, 81);
+  const [{ id }] = (await device.alerts()) as [{ id: string }];
+  expect(await device.act(id, { kind: "ack", text: "on my way" }, "Ada")).toMatchObject({
+    alert: { state: "acknowledged", acknowledgedBy: "Ada" },
+  });
+  await device.act(id, { kind: "ack" }, "Ada");
+  await evictDurableObject(device);
+  expect(await device.alerts()).toMatchObject([
+    { state: "acknowledged", acknowledgedBy: "Ada", revision: 2 },
+  ]);
+  await vi.waitFor(() => expect(zone.kinds()).toEqual(["too-hot fired 1", "too-hot acknowledged 2"]));
+  expect(await device.act("too-hot.0.99.acked", { kind: "ack" }, "Ada")).toEqual({ refused: "unknown" });
+});
