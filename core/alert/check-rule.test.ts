@@ -35,7 +35,15 @@ describe("a rule", () => {
     [{ condition: flat(0), forMs: 60_000 }],
     [{ condition: silence }],
     [{ condition: anomaly, count: 2 }],
-    [{ condition: ABOVE_10, escalation: [{ afterMs: 10_000, channels: null }, { afterMs: 10_001, channels: null }] }], // biome-ignore format: a table
+    [
+      {
+        condition: ABOVE_10,
+        escalation: [
+          { afterMs: 10_000, channels: null },
+          { afterMs: 10_001, channels: null },
+        ],
+      },
+    ],
   ])("[A1] that can fire and clear is taken: %j", (rule) => {
     expect(check(rule)).toBeUndefined();
   });
@@ -67,7 +75,16 @@ describe("a rule", () => {
     [{ condition: silence, count: 2 }, /"count" is 2.*"afterMs"/],
     [{ condition: flat(0), count: 2 }, /"count" is 2.*"afterMs"/],
     [{ condition: { ...anomaly, detector: "astrology" } }, /"detector" is astrology.*name another/],
-    [{ condition: ABOVE_10, escalation: [{ afterMs: 20_000, channels: null }, { afterMs: 20_000, channels: null }] }, /step 2 .*20000 ms.*rising/], // biome-ignore format: a table
+    [
+      {
+        condition: ABOVE_10,
+        escalation: [
+          { afterMs: 20_000, channels: null },
+          { afterMs: 20_000, channels: null },
+        ],
+      },
+      /step 2 .*20000 ms.*rising/,
+    ],
   ])("[A1] that cannot is refused with the reason: %j", (rule, reason) => {
     expect(check(rule)).toMatch(reason);
   });

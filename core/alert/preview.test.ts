@@ -53,8 +53,18 @@ describe("a preview", () => {
           resolvedAt && (resolvedAt - START_MS) / MINUTE_MS,
         ],
       );
-    expect(episodes(0)).toEqual([[0, 1], [2, 3], [4, 5], [6, 7], [8, null]]); // biome-ignore format: a table
-    expect(episodes(20 * MINUTE_MS)).toEqual([[0, 1], [22, 23], [44, 45]]); // biome-ignore format: a table
+    expect(episodes(0)).toEqual([
+      [0, 1],
+      [2, 3],
+      [4, 5],
+      [6, 7],
+      [8, null],
+    ]);
+    expect(episodes(20 * MINUTE_MS)).toEqual([
+      [0, 1],
+      [22, 23],
+      [44, 45],
+    ]);
   });
 
   it("[A46] ends also for a no_data rule that was not checked", () => {

@@ -23,7 +23,13 @@ describe("transition", () => {
     ["[A12] nothing has to last: it fires at once", OK, "breach", {}, firing()],
     ["[A12] it fires when it has lasted", pending(ago(10)), "breach", lasts(10), firing()],
     ["[A5] not a millisecond before", pending(ago(9)), "breach", lasts(10, 2), pending(ago(9), 2)],
-    ["[A5] what only our clock saw is not enough", pending(ago(9, 99)), "breach", lasts(10, 2), pending(ago(9, 99), 2)], // biome-ignore format: a table
+    [
+      "[A5] what only our clock saw is not enough",
+      pending(ago(9, 99)),
+      "breach",
+      lasts(10, 2),
+      pending(ago(9, 99), 2),
+    ],
     [
       "A5] nor what only the device's saw",
       pending(ago(99, 9)),

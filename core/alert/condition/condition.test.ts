@@ -48,7 +48,13 @@ describe("rate of change", () => {
 
   it("[A6] a first reading says nothing, a later one differs from those of the last while", () => {
     expect(verdicts(rate, [[0, 1]])).toEqual(["unknown"]);
-    expect(verdicts(rate, [[0, 1], [MINUTE_MS, 6], [2 * MINUTE_MS, 6.1]])).toEqual(["unknown", "clear", "breach"]); // biome-ignore format: a table
+    expect(
+      verdicts(rate, [
+        [0, 1],
+        [MINUTE_MS, 6],
+        [2 * MINUTE_MS, 6.1],
+      ]),
+    ).toEqual(["unknown", "clear", "breach"]);
   });
 
   it.each([
@@ -60,12 +66,27 @@ describe("rate of change", () => {
     ["both", 100, 94.9, "breach"],
     ["both", 100, 105, "clear"],
   ] as const)("[A6] %s: from %d to %d is %s", (direction, from, to, verdict) => {
-    expect(verdicts({ ...rate, direction }, [[0, from], [1, to]])[1]).toBe(verdict); // biome-ignore format: a table
+    expect(
+      verdicts({ ...rate, direction }, [
+        [0, from],
+        [1, to],
+      ])[1],
+    ).toBe(verdict);
   });
 
   it("[A6] what is older than the while counts no more", () => {
-    expect(verdicts(rate, [[0, 0], [10 * MINUTE_MS, 9]])[1]).toBe("breach"); // biome-ignore format: a table
-    expect(verdicts(rate, [[0, 0], [10 * MINUTE_MS + 1, 9]])[1]).toBe("clear"); // biome-ignore format: a table
+    expect(
+      verdicts(rate, [
+        [0, 0],
+        [10 * MINUTE_MS, 9],
+      ])[1],
+    ).toBe("breach");
+    expect(
+      verdicts(rate, [
+        [0, 0],
+        [10 * MINUTE_MS + 1, 9],
+      ])[1],
+    ).toBe("clear");
   });
 
   it("[A6] a dip among thousands of readings of the last while is not forgotten, and the memory stays small", () => {
@@ -89,18 +110,31 @@ describe("rate of change", () => {
     expect(
       verdicts({ ...rate, overMs: 20 * MINUTE_MS }, [...batch(0, [1, 1, 9, 9]), ...batch(1, [9, 9])]),
     ).toEqual(["unknown", "clear", "breach", "unknown", "clear", "clear"]);
-    expect(verdicts({ ...rate, overMs: 2 * HOUR }, [...batch(0, [1, 1]), ...batch(1, [9, 9])])).toEqual(
-      ["unknown", "clear", "breach", "breach"], // biome-ignore format: a table
-    );
+    expect(verdicts({ ...rate, overMs: 2 * HOUR }, [...batch(0, [1, 1]), ...batch(1, [9, 9])])).toEqual([
+      "unknown",
+      "clear",
+      "breach",
+      "breach",
+    ]);
   });
 
   it("[A10] a clock that was put back brings no old value near", () => {
     // The reading before is an hour old, although the device says it was a minute.
-    expect(verdicts(rate, [[0, 0], [MINUTE_MS, 9, 61 * MINUTE_MS]])[1]).toBe("unknown"); // biome-ignore format: a table
+    expect(
+      verdicts(rate, [
+        [0, 0],
+        [MINUTE_MS, 9, 61 * MINUTE_MS],
+      ])[1],
+    ).toBe("unknown");
   });
 
   it("[A10] a clock that is put forward clears nothing", () => {
-    const steps: [number, number, number][] = [[0, 0, 0], [1_000, 9, 1_000], [60 * MINUTE_MS, 9, 2_000], [70 * MINUTE_MS + 2_001, 9, 10 * MINUTE_MS + 2_001]]; // biome-ignore format: a table
+    const steps: [number, number, number][] = [
+      [0, 0, 0],
+      [1_000, 9, 1_000],
+      [60 * MINUTE_MS, 9, 2_000],
+      [70 * MINUTE_MS + 2_001, 9, 10 * MINUTE_MS + 2_001],
+    ];
     expect(verdicts(rate, steps)).toEqual(["unknown", "breach", "unknown", "clear"]);
   });
 });
@@ -129,7 +163,12 @@ describe("flat line", () => {
     [10 * MINUTE_MS - 1, 60 * MINUTE_MS, "unknown"],
     [60 * MINUTE_MS, 10 * MINUTE_MS - 1, "unknown"],
   ] as const)("[A10] %d ms by the device's clock and %d ms by ours are %s", (t, receivedAt, verdict) => {
-    expect(verdicts(flat, [[0, 1], [t, 1, receivedAt]])[1]).toBe(verdict); // biome-ignore format: a table
+    expect(
+      verdicts(flat, [
+        [0, 1],
+        [t, 1, receivedAt],
+      ])[1],
+    ).toBe(verdict);
   });
 });
 
