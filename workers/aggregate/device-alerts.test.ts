@@ -196,7 +196,7 @@ it("[A17] a device deleted while firing resolves its alerts as deleted, and is n
 it("[A13] [A38] who acknowledges is noted durably, and asked twice it is one event", async () => {
   const { device, zone } = await deviceWith("acked", tooHot());
   await report(device, 1_000, 81);
-  const [{ id }] = (await device.alerts()) as [{ id: string }];
+  const { id } = (await device.alerts())[0]!;
   expect(await device.act(id, { kind: "ack", text: "on my way" }, "Ada")).toMatchObject({
     alert: { state: "acknowledged", acknowledgedBy: "Ada" },
   });
