@@ -19,6 +19,24 @@ describe("token", () => {
     expect(claims.parse(JSON.parse(atob(token.split(".")[1]!)))).toMatchObject({ tenant: "acme" });
   });
 
+  it("[A47] a token may name its bearer", async () => {
+    const named = await signToken(
+      { tenant: "acme", role: "operator", sub: "Ada", ttlSeconds: 60 },
+      secret,
+      nowMs,
+    );
+    const expiresAt = nowMs + 60_000;
+    const caller = { tenant: "acme", role: "operator", sub: "Ada", expiresAt };
+    expect(await verifyToken(named, secret, nowMs)).toEqual(caller);
+    expect(claims.parse(JSON.parse(atob(named.split(".")[1]!)))).toMatchObject({ sub: "Ada" });
+    const unnamed = await signToken({ tenant: "acme", role: "operator", ttlSeconds: 60 }, secret, nowMs);
+    expect(await verifyToken(unnamed, secret, nowMs)).toEqual({
+      tenant: "acme",
+      role: "operator",
+      expiresAt,
+    });
+  });
+
   it("[I2] an expired token is refused as token_expired at its last second and not before", async () => {
     const token = await signToken(subject, secret, nowMs);
     await expect(verifyToken(token, secret, nowMs + 59_999)).resolves.toMatchObject({ tenant: "acme" });
@@ -45,6 +63,8 @@ describe("token", () => {
       async () => signToken({ ...subject, device: undefined }, secret, nowMs),
     ],
     ["a viewer with a device", async () => signToken({ ...subject, role: "viewer" }, secret, nowMs)],
+    ["an empty name", async () => signToken({ ...subject, sub: "" }, secret, nowMs)],
+    ["a name that is too long", async () => signToken({ ...subject, sub: "a".repeat(201) }, secret, nowMs)],
     ["a tenant with a slash", async () => signToken({ ...subject, tenant: "acme/x" }, secret, nowMs)],
   ])("[I3] a forged token is refused as token_invalid: %s", async (_name, make) => {
     await expect(verifyToken(await make(), secret, nowMs)).rejects.toMatchObject({ code: "token_invalid" });

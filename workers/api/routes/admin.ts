@@ -23,6 +23,7 @@ import { warmOf } from "../../warm.ts";
 import { type ApiContext, requireRole } from "../caller.ts";
 import type { ApiEnv } from "../env.ts";
 import { readDevice } from "../registry.ts";
+import { fromStorage } from "../storage.ts";
 import { validate, validateBody } from "../validate.ts";
 
 export const admin = new Hono<ApiContext>();
@@ -33,6 +34,9 @@ const partNumber = z.coerce
   .min(0)
   .max(PARTS_MAX - 1);
 
+/** A part of 4 MiB takes longer to store than a question to answer. */
+const PART_STORED_MS = 20_000;
+
 /** A job that was taken on: 202, and where it says how far it is. */
 export const accepted = (c: Context<ApiContext>, job: JobAnswer) =>
   c.json(job, 202, { location: `/v1/admin/jobs/${job.id}` });
@@ -41,12 +45,14 @@ const noSuchJob = (id: string) => new Problem("not_found", `no job ${id}; GET /v
 
 admin.get("/jobs", requireRole("admin"), async (c) => {
   const { status, after, limit } = validate(jobsQuery, c.req.query(), "invalid_query");
-  return c.json(await readJobs(c.env.CONTROL, c.var.caller.tenant, { status, after, limit }));
+  return c.json(
+    await fromStorage("D1", readJobs(c.env.CONTROL, c.var.caller.tenant, { status, after, limit })),
+  );
 });
 
 admin.get("/jobs/:job", requireRole("admin"), async (c) => {
   const id = c.req.param("job");
-  const job = await readJob(c.env.CONTROL, c.var.caller.tenant, id);
+  const job = await fromStorage("D1", readJob(c.env.CONTROL, c.var.caller.tenant, id));
   if (job === undefined) throw noSuchJob(id);
   return c.json(job);
 });
@@ -54,7 +60,7 @@ admin.get("/jobs/:job", requireRole("admin"), async (c) => {
 admin.post("/jobs/:job/:change{stop|resume}", requireRole("admin"), async (c) => {
   const id = c.req.param("job");
   const change = c.req.param("change") === "stop" ? stopJob : resumeJob;
-  const job = await change(c.env.CONTROL, c.var.caller.tenant, id);
+  const job = await fromStorage("D1", change(c.env.CONTROL, c.var.caller.tenant, id));
   if (job === undefined) throw noSuchJob(id);
   return c.json(job);
 });
@@ -62,13 +68,15 @@ admin.post("/jobs/:job/:change{stop|resume}", requireRole("admin"), async (c) =>
 admin.post("/replay", requireRole("admin"), async (c) => {
   const { from, to, source } = await validateBody(replayBody, c.req.raw);
   const spec = { fromMs: from, toMs: to, source };
-  return accepted(c, await createJob(c.env.CONTROL, c.var.caller.tenant, "replay", spec, wallMs()));
+  const made = createJob(c.env.CONTROL, c.var.caller.tenant, "replay", spec, wallMs());
+  return accepted(c, await fromStorage("D1", made));
 });
 
 admin.post("/import", requireRole("admin"), async (c) => {
   const spec = await validateBody(importBody, c.req.raw);
   const { tenant } = c.var.caller;
-  return accepted(c, await createJob(c.env.CONTROL, tenant, "import", spec, wallMs(), "receiving"));
+  const made = createJob(c.env.CONTROL, tenant, "import", spec, wallMs(), "receiving");
+  return accepted(c, await fromStorage("D1", made));
 });
 
 /** NDJSON, a report a line, gzip if you like. Again: replaces the part. */
@@ -84,7 +92,7 @@ admin.put("/import/:job/parts/:part", requireRole("admin"), async (c) => {
   const checked = checkLines(text, now, span, ({ device, at, names, values }) =>
     builder.add(device, at, names, values),
   );
-  await c.env.COLD.put(partKey(tenant, id, part), builder.finish());
+  await fromStorage("R2", c.env.COLD.put(partKey(tenant, id, part), builder.finish()), PART_STORED_MS);
   await receivingImport(c.env, tenant, id); // else it was started meanwhile, perhaps without this part
   return c.json(checked);
 });
@@ -92,14 +100,14 @@ admin.put("/import/:job/parts/:part", requireRole("admin"), async (c) => {
 admin.post("/import/:job/start", requireRole("admin"), async (c) => {
   const { tenant } = c.var.caller;
   const id = c.req.param("job");
-  const known = await readJob(c.env.CONTROL, tenant, id);
+  const known = await fromStorage("D1", readJob(c.env.CONTROL, tenant, id));
   if (known?.kind !== "import") throw noSuchJob(id);
-  return accepted(c, (await startJob(c.env.CONTROL, tenant, id))!);
+  return accepted(c, (await fromStorage("D1", startJob(c.env.CONTROL, tenant, id)))!);
 });
 
 /** @throws Problem unless the job is an import that takes parts. */
 async function receivingImport(env: ApiEnv, tenant: string, id: string): Promise<void> {
-  const job = await readJob(env.CONTROL, tenant, id);
+  const job = await fromStorage("D1", readJob(env.CONTROL, tenant, id));
   if (job?.kind !== "import") throw noSuchJob(id);
   if (job.status !== "receiving") {
     throw new Problem(
@@ -153,15 +161,15 @@ export async function deletionOf(
   device: string,
 ): Promise<JobAnswer | undefined> {
   const isKnown =
-    (await unfinishedDeletion(env.CONTROL, tenant, device)) !== undefined ||
+    (await fromStorage("D1", unfinishedDeletion(env.CONTROL, tenant, device))) !== undefined ||
     (await readDevice(env.CONTROL, tenant, device)) !== undefined ||
     (await env.DEVICE.getByName(`${tenant}/${device}`).latest()) !== null;
   if (!isKnown) return undefined;
-  const last = await warmOf(env, tenant, device)
+  const tombstone = warmOf(env, tenant, device)
     .prepare("SELECT generation FROM tombstone WHERE tenant = ?1 AND device = ?2")
-    .bind(tenant, device)
-    .first<number>("generation");
+    .bind(tenant, device);
+  const last = await fromStorage("D1", tombstone.first<number>("generation"));
   const now = wallMs();
   const generation = Math.max(now, (last ?? 0) + 1);
-  return await createDeletion(env.CONTROL, tenant, { device, generation }, now);
+  return await fromStorage("D1", createDeletion(env.CONTROL, tenant, { device, generation }, now));
 }
