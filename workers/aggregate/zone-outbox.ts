@@ -72,28 +72,31 @@ export class ZoneOutbox {
 
   /** One batch of what is to be sent now, people's messages first; noted as sent. Empty: nothing is. */
   take(nowMs: number): OutgoingMessage[] {
-    this.#pack(nowMs);
-    const rows = this.#sql
-      .exec<{ key: string; body: string | null; from_seq: number; to_seq: number; attempts: number }>(
-        `SELECT key, body, from_seq, to_seq, attempts FROM outbox WHERE resend_at <= ?
-          ORDER BY body IS NULL, resend_at, key LIMIT ?`,
-        nowMs,
-        BATCH_MAX,
-      )
-      .toArray();
     const batch: OutgoingMessage[] = [];
     let bytes = 0;
-    for (const { key, body, from_seq, to_seq, attempts } of rows) {
-      const message =
-        body === null ? this.#compose(key, from_seq, to_seq) : (JSON.parse(body) as NoticeMessage);
-      bytes += bytesOf(JSON.stringify(message));
-      if (batch.length > 0 && bytes > BATCH_BYTES_MAX) break;
-      batch.push({ key, body: message });
+    const put = (key: string, body: QueuedNotice): boolean => {
+      bytes += bytesOf(JSON.stringify(body));
+      if (batch.length > 0 && bytes > BATCH_BYTES_MAX) return false;
+      return batch.push({ key, body }) > 0;
+    };
+    for (const { key, body, from_seq, to_seq, attempts } of this.#due(nowMs)) {
+      if (!put(key, body === null ? this.#compose(key, from_seq, to_seq) : JSON.parse(body))) return batch;
       this.#sql.exec(
         "UPDATE outbox SET resend_at = ?, attempts = ?, is_deferred = 0 WHERE key = ?",
         nowMs + Math.min(RESEND_MS_MAX, this.#resendMs * 2 ** attempts),
         attempts + 1,
         key,
+      );
+    }
+    for (let span = this.#unpackedSpan(); span && batch.length < BATCH_MAX; span = this.#unpackedSpan()) {
+      const key = `events.${draw(this.#sql, "message")}`;
+      if (!put(key, this.#compose(key, ...span))) return batch;
+      this.#sql.exec(
+        `INSERT INTO outbox (key, kind, from_seq, to_seq, resend_at, attempts, is_deferred)
+          VALUES (?, 'events', ?, ?, ?, 1, 0)`,
+        key,
+        ...span,
+        nowMs + this.#resendMs,
       );
     }
     return batch;
@@ -157,30 +160,33 @@ export class ZoneOutbox {
 
   // ---- events ------------------------------------------------------------------------------------------------------
 
-  /** News that no message has → messages, as few as fit. */
-  #pack(nowMs: number): void {
-    for (let rows = this.#unpacked(EVENTS_MAX); rows.length > 0; rows = this.#unpacked(EVENTS_MAX)) {
-      const incidents = new Set<number>();
-      let bytes = 0;
-      let to = rows[0]!.seq;
-      for (const { seq, incident, event } of rows) {
-        if (event !== null) bytes += bytesOf(event);
-        if (incident !== null && !incidents.has(incident)) {
-          incidents.add(incident);
-          bytes += bytesOf(JSON.stringify(this.#book.incident(incident)?.incident ?? null));
-        }
-        if (bytes > MESSAGE_BYTES_MAX && seq > rows[0]!.seq) break;
-        to = seq;
-      }
-      this.#sql.exec(
-        `INSERT INTO outbox (key, kind, from_seq, to_seq, resend_at, attempts, is_deferred)
-          VALUES (?, 'events', ?, ?, ?, 0, 0)`,
-        `events.${draw(this.#sql, "message")}`,
-        rows[0]!.seq,
-        to,
+  #due(nowMs: number) {
+    return this.#sql
+      .exec<{ key: string; body: string | null; from_seq: number; to_seq: number; attempts: number }>(
+        `SELECT key, body, from_seq, to_seq, attempts FROM outbox WHERE resend_at <= ?
+          ORDER BY body IS NULL, resend_at, key LIMIT ?`,
         nowMs,
-      );
+        BATCH_MAX,
+      )
+      .toArray();
+  }
+
+  /** As much of the news that no message has as fits into one; undefined: there is none. */
+  #unpackedSpan(): [from: number, to: number] | undefined {
+    const rows = this.#unpacked(EVENTS_MAX);
+    const incidents = new Set<number>();
+    let bytes = 0;
+    let to: number | undefined;
+    for (const { seq, incident, event } of rows) {
+      bytes += event === null ? 0 : bytesOf(event);
+      if (incident !== null && !incidents.has(incident)) {
+        incidents.add(incident);
+        bytes += bytesOf(JSON.stringify(this.#book.incident(incident)?.incident ?? null));
+      }
+      if (bytes > MESSAGE_BYTES_MAX && to !== undefined) break;
+      to = seq;
     }
+    return to === undefined ? undefined : [rows[0]!.seq, to];
   }
 
   #unpacked(limit: number) {

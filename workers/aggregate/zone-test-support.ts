@@ -1,8 +1,11 @@
 // What the tests of zones share: devices that joined, and streams as sockets or as server-sent events.
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect, vi } from "vitest";
+import type { QueuedNotice } from "../../schemas/alert.ts";
 import type { SnapshotFrame, UpdateFrame, ZoneFrame } from "../../schemas/live.ts";
+import type { NoticeReceipt } from "../../schemas/message.ts";
 import { packed, rowsOnceKnown, T0, TestEvents, TestSocket, upgrade } from "../test-support.ts";
+import type { ZoneObject } from "./zone-object.ts";
 
 const deviceOf = (tenant: string, device: string) => env.DEVICE.getByName(`${tenant}/${device}`);
 
@@ -43,3 +46,62 @@ export async function leave(socket: TestSocket<ZoneFrame>): Promise<void> {
   socket.close();
   await socket.closed;
 }
+
+export type ZoneStub = DurableObjectStub<ZoneObject>;
+export const zoneOf = (tenant: string, zone = "north"): ZoneStub => env.ZONE.getByName(`${tenant}/${zone}`);
+
+/** A queue of notices that keeps what it is sent. `refusing`: it takes nothing. */
+export class KeptNotices {
+  readonly sent: QueuedNotice[] = [];
+  refusing = false;
+  /** How long it takes to answer. */
+  tookMs = 0;
+
+  async sendBatch(batch: Iterable<MessageSendRequest<QueuedNotice>>): Promise<void> {
+    if (this.tookMs > 0) await scheduler.wait(this.tookMs);
+    if (this.refusing) throw new Error("the queue is away");
+    for (const { body } of batch) this.sent.push(body);
+  }
+
+  /** Stands in for the real queue of a zone's object until that is evicted. */
+  async into(zone: ZoneStub): Promise<this> {
+    await runInDurableObject<ZoneObject, void>(zone, (object) => {
+      const own = (object as unknown as { env: object }).env;
+      Object.defineProperty(object, "env", { value: { ...own, NOTICES: this } });
+    });
+    return this;
+  }
+
+  /** Keys of notices, in the order they were sent. */
+  notices(): string[] {
+    return this.sent.filter(({ type }) => type === "notice").map(({ key }) => key);
+  }
+
+  /** `<alert> <revision>` of every event sent. */
+  events(): string[] {
+    return this.sent
+      .flatMap((message) => (message.type === "events" ? message.events : []))
+      .map(({ alert }) => `${alert.id} ${alert.revision}`);
+  }
+
+  /** Receipts of all that was sent. */
+  receipts(): NoticeReceipt[] {
+    return [...new Set(this.sent.map(({ key }) => key))].map((key) => ({ key, deferUntilMs: null }));
+  }
+}
+
+/** Rows of each of the zone's tables of alerts; none: it has no tables. */
+export const alertRows = (zone: ZoneStub): Promise<Record<string, number>> =>
+  runInDurableObject(zone, (_, { storage: { sql } }) => {
+    const tables = sql
+      .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+      .toArray()
+      .map(({ name }) => name)
+      .filter((name) => ["incident", "alert", "news", "outbox"].includes(name));
+    return Object.fromEntries(
+      tables.map((name) => [
+        name,
+        sql.exec<{ rows: number }>(`SELECT count(*) AS rows FROM ${name}`).one().rows,
+      ]),
+    );
+  });
