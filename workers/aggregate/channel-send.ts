@@ -18,6 +18,9 @@ export async function send(
 ): Promise<Outcome> {
   const refusal = refusalOf(request.url, allowLoopback);
   if (refusal !== undefined) return failed(refusal, wallMs());
+  const late = new AbortController();
+  // Not AbortSignal.timeout: its timer would keep the object awake, and billed, for all of its time.
+  const timer = setTimeout(() => late.abort(), ANSWERS_MS);
   try {
     const response = await fetch(request.url, {
       method: request.method,
@@ -28,7 +31,7 @@ export async function send(
       },
       body: request.body,
       redirect: "manual", // a receiver could lead us to an address that is refused
-      signal: AbortSignal.timeout(ANSWERS_MS),
+      signal: late.signal,
     });
     const { status, headers } = response;
     const text = await beginningOf(response);
@@ -40,8 +43,10 @@ export async function send(
     };
     return outcomeOf(answer, wallMs());
   } catch (error) {
-    const isLate = error instanceof Error && error.name === "TimeoutError";
-    return failed(isLate ? `did not answer in ${ANSWERS_MS / 1_000} s` : `not reached: ${error}`, wallMs());
+    const what = late.signal.aborted ? `did not answer in ${ANSWERS_MS / 1_000} s` : `not reached: ${error}`;
+    return failed(what, wallMs());
+  } finally {
+    clearTimeout(timer);
   }
 }
 
