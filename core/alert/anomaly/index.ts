@@ -1,5 +1,6 @@
 // The detectors a rule can name.
 import type { Detector } from "./detector.ts";
+import { seasonal } from "./seasonal.ts";
 import { zscore } from "./zscore.ts";
 
 export type { Detector } from "./detector.ts";
@@ -8,4 +9,4 @@ export type { Detector } from "./detector.ts";
 export type AnyDetector = Detector<unknown>;
 
 /** By the name a rule gives. */
-export const detectors = { zscore } satisfies Record<string, AnyDetector>;
+export const detectors = { zscore, seasonal } satisfies Record<string, AnyDetector>;
