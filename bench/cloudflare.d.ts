@@ -21,6 +21,7 @@ declare module "telltale" {
   export class ZoneObject extends TelltaleObject {}
   export class TenantObject extends TelltaleObject {}
   export class ChannelObject extends TelltaleObject {}
+  export class FleetObject extends TelltaleObject {}
   const worker: {
     fetch(request: Request, env: Record<string, unknown>, ctx: unknown): Promise<Response>;
     queue(batch: unknown, env: Record<string, unknown>): Promise<void>;

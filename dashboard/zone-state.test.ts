@@ -21,6 +21,7 @@ const snapshot = (seq: number, devices: DeviceGlance[], missing: string[] = []):
   at: NOW + 500,
   devices,
   missing,
+  alerts: [],
 });
 const update = (
   seq: number,

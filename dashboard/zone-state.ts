@@ -1,5 +1,6 @@
 // Frames of a zone's stream → the zone as it is now, and what changed. Pure.
-import type { DeviceGlance, LatestReading, ZoneFrame } from "../schemas/live.ts";
+import type { Alert } from "../schemas/alert.ts";
+import type { DeviceGlance, LatestReading, SnapshotFrame, ZoneFrame } from "../schemas/live.ts";
 
 export interface ZoneState {
   /** The last frame seen; null before the first. */
@@ -9,6 +10,8 @@ export interface ZoneState {
   devices: ReadonlyMap<string, DeviceGlance>;
   /** Devices that did not answer when the snapshot was taken, and have not been heard since. */
   missing: ReadonlySet<string>;
+  /** The active alerts by device, oldest first. */
+  alerts: ReadonlyMap<string, readonly Alert[]>;
 }
 
 export interface SeenReading {
@@ -27,14 +30,21 @@ export interface ZoneChange {
   readings: SeenReading[];
 }
 
-export const EMPTY_ZONE: ZoneState = { seq: null, skewMs: 0, devices: new Map(), missing: new Set() };
+export const EMPTY_ZONE: ZoneState = {
+  seq: null,
+  skewMs: 0,
+  devices: new Map(),
+  missing: new Set(),
+  alerts: new Map(),
+};
 
 /** Applies frames in order; applying one twice changes nothing. The map is copied once a call, not once a frame. */
 export function applyFrames(state: ZoneState, frames: readonly ZoneFrame[], nowMs: number): ZoneChange {
   const draft = new Draft(state);
   for (const frame of frames) {
-    if (frame.type === "snapshot") draft.replaceAll(frame.devices, frame.missing, frame.at - nowMs);
+    if (frame.type === "snapshot") draft.replaceAll(frame, frame.at - nowMs);
     else if (frame.type === "left") draft.remove(frame.device);
+    else if (frame.type === "alert") draft.alert(frame.event.alert);
     else draft.update(frame);
     draft.seq = frame.type === "snapshot" ? frame.seq : Math.max(draft.seq ?? 0, frame.seq);
   }
@@ -46,6 +56,7 @@ class Draft {
   #skewMs: number;
   #missing: Set<string>;
   readonly #devices: Map<string, DeviceGlance>;
+  #alerts: Map<string, readonly Alert[]>;
   readonly #changed = new Set<string>();
   readonly #readings: SeenReading[] = [];
   #reshaped = false;
@@ -55,11 +66,15 @@ class Draft {
     this.#skewMs = state.skewMs;
     this.#missing = new Set(state.missing);
     this.#devices = new Map(state.devices);
+    this.#alerts = new Map(state.alerts);
   }
 
-  replaceAll(glances: readonly DeviceGlance[], missing: readonly string[], skewMs: number): void {
+  replaceAll({ devices: glances, missing, alerts }: SnapshotFrame, skewMs: number): void {
     this.#skewMs = skewMs;
     this.#missing = new Set(missing);
+    const before = this.#alerts;
+    this.#alerts = Map.groupBy(alerts, ({ device }) => device);
+    for (const device of [...before.keys(), ...this.#alerts.keys()]) this.#changed.add(device);
     const kept = new Set(glances.map((glance) => glance.device));
     for (const device of this.#devices.keys()) if (!kept.has(device)) this.remove(device);
     for (const glance of glances) {
@@ -82,6 +97,18 @@ class Draft {
     });
   }
 
+  /** The newest revision counts; one that is resolved goes. */
+  alert(alert: Alert): void {
+    const before = this.#alerts.get(alert.device) ?? [];
+    const known = before.findIndex(({ id }) => id === alert.id);
+    if (known >= 0 && before[known]!.revision >= alert.revision) return;
+    const after = before.filter((_, index) => index !== known);
+    if (alert.resolvedAt === null) after.splice(known < 0 ? after.length : known, 0, alert);
+    if (after.length > 0) this.#alerts.set(alert.device, after);
+    else this.#alerts.delete(alert.device);
+    this.#changed.add(alert.device);
+  }
+
   remove(device: string): void {
     this.#missing.delete(device);
     if (!this.#devices.delete(device)) return;
@@ -91,7 +118,13 @@ class Draft {
 
   finish(): ZoneChange {
     return {
-      state: { seq: this.seq, skewMs: this.#skewMs, devices: this.#devices, missing: this.#missing },
+      state: {
+        seq: this.seq,
+        skewMs: this.#skewMs,
+        devices: this.#devices,
+        missing: this.#missing,
+        alerts: this.#alerts,
+      },
       changed: this.#changed,
       reshaped: this.#reshaped,
       readings: this.#readings,

@@ -1,5 +1,6 @@
 // What a zone shows whoever watches it: a snapshot, then frames that change it, each with a sequence number.
 import * as z from "zod";
+import { alert, alertEvent } from "./alert.ts";
 import { deviceName, zoneName } from "./name.ts";
 
 const instantMs = z.number();
@@ -37,6 +38,8 @@ export const snapshotFrame = z.object({
   at: instantMs,
   devices: z.array(deviceGlance),
   missing: z.array(deviceName),
+  /** The active alerts, oldest first. */
+  alerts: z.array(alert).default([]),
 });
 export type SnapshotFrame = z.infer<typeof snapshotFrame>;
 
@@ -54,5 +57,27 @@ export type UpdateFrame = z.infer<typeof updateFrame>;
 /** The device is no longer in this zone. */
 export const leftFrame = z.object({ type: z.literal("left"), seq: z.number(), device: deviceName });
 
-export const zoneFrame = z.discriminatedUnion("type", [snapshotFrame, updateFrame, leftFrame]);
+/** Something happened to an alert: `event.alert` is the alert after it, unless one of a higher revision is known. */
+export const alertFrame = z.object({
+  type: z.literal("alert"),
+  seq: z.number(),
+  device: deviceName,
+  event: alertEvent.extend({ incident: z.string() }),
+});
+export type AlertFrame = z.infer<typeof alertFrame>;
+
+export const zoneFrame = z.discriminatedUnion("type", [snapshotFrame, updateFrame, leftFrame, alertFrame]);
 export type ZoneFrame = z.infer<typeof zoneFrame>;
+
+/** The active alerts of all zones now, oldest first. `missing` names the zones that did not answer before the deadline. */
+export const fleetSnapshotFrame = z.object({
+  type: z.literal("snapshot"),
+  seq: z.number(),
+  at: instantMs,
+  alerts: z.array(alert),
+  missing: z.array(zoneName),
+});
+export type FleetSnapshotFrame = z.infer<typeof fleetSnapshotFrame>;
+
+export const fleetFrame = z.discriminatedUnion("type", [fleetSnapshotFrame, alertFrame]);
+export type FleetFrame = z.infer<typeof fleetFrame>;

@@ -8,7 +8,7 @@ import type { IngestEnv } from "./ingest/env.ts";
 import { INGEST_PATHS } from "./ingest/paths.ts";
 import { ingest } from "./ingest/worker.ts";
 
-export { ChannelObject, DeviceObject, TenantObject, ZoneObject } from "./aggregate/worker.ts";
+export { ChannelObject, DeviceObject, FleetObject, TenantObject, ZoneObject } from "./aggregate/worker.ts";
 
 type Env = IngestEnv & AggregateEnv & ApiEnv;
 

@@ -4,6 +4,7 @@ declare namespace Cloudflare {
     DEVICE: DurableObjectNamespace<import("./aggregate/device-object.ts").DeviceObject>;
     ZONE: DurableObjectNamespace<import("./aggregate/zone-object.ts").ZoneObject>;
     TENANT: DurableObjectNamespace;
+    FLEET: DurableObjectNamespace<import("./aggregate/fleet-object.ts").FleetObject>;
     ROLLUPS: Queue;
     CONTROL: D1Database;
     WARM_0: D1Database;

@@ -109,6 +109,7 @@ export const DeviceObject = countedClass("device", telltale.DeviceObject);
 export const ZoneObject = countedClass("zone", telltale.ZoneObject);
 export const TenantObject = telltale.TenantObject;
 export const ChannelObject = telltale.ChannelObject;
+export const FleetObject = telltale.FleetObject;
 
 export default {
   fetch(request: Request, env: Record<string, unknown>, ctx: unknown): Promise<Response> | Response {

@@ -1,7 +1,7 @@
 // What the aggregate Worker is bound to.
 import type { AlarmTiming } from "../../core/device/alarm.ts";
 import type { QueuedNotice } from "../../schemas/alert.ts";
-import type { BlockMessageInput, ChannelRpc, DeviceRpc, ZoneRpc } from "../../schemas/message.ts";
+import type { BlockMessageInput, ChannelRpc, DeviceRpc, FleetRpc, ZoneRpc } from "../../schemas/message.ts";
 import type { ClockEnv } from "../clock.ts";
 import type { WarmEnv } from "../warm.ts";
 
@@ -10,6 +10,7 @@ interface Bindings extends ClockEnv {
   ZONE: DurableObjectNamespace<ZoneRpc & Rpc.DurableObjectBranded>;
   TENANT: DurableObjectNamespace;
   CHANNEL: DurableObjectNamespace<ChannelRpc & Rpc.DurableObjectBranded>;
+  FLEET: DurableObjectNamespace<FleetRpc & Rpc.DurableObjectBranded>;
   ROLLUPS: Queue<BlockMessageInput>;
   NOTICES: Queue<QueuedNotice>;
   CONTROL: D1Database;

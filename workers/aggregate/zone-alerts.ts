@@ -1,7 +1,7 @@
 // Events of a zone's alerts → incidents in its SQLite, messages on the queue, and what watchers see. Made of transactions.
 import { applyEvents, applyTime, type Outcome } from "../../core/alert/incident.ts";
 import type { Alert, AlertEvent, IncidentSnapshot } from "../../schemas/alert.ts";
-import type { NoticeReceipt } from "../../schemas/message.ts";
+import type { NoticeReceipt, ZoneAlertEvent } from "../../schemas/message.ts";
 import { wallMs } from "../clock.ts";
 import { type AggregateEnv, noticeResendMsOf } from "./env.ts";
 import type { ZoneAlarm } from "./zone-alarm.ts";
@@ -12,8 +12,6 @@ import { ZoneOutbox } from "./zone-outbox.ts";
 const GONE_AFTER_MS = 3_600_000;
 /** A queue that refuses is tried again after this, then at doubling distance. */
 const RETRY_MS = 1_000;
-
-export type ZoneAlertEvent = AlertEvent & { incident: string };
 
 export class ZoneAlerts {
   readonly #ctx: DurableObjectState;

@@ -1,40 +1,33 @@
 // One zone: its members, who watches them, and the stream of what changes. Asks devices only while somebody looks.
 import { DurableObject } from "cloudflare:workers";
-import type { AlertEvent, IncidentSnapshot } from "../../schemas/alert.ts";
+import type { Alert, AlertEvent, IncidentSnapshot } from "../../schemas/alert.ts";
 import type { DeviceGlance, SnapshotFrame, ZoneFrame } from "../../schemas/live.ts";
 import type { LivePush, NoticeReceipt, ZoneRpc } from "../../schemas/message.ts";
 import { wallMs } from "../clock.ts";
 import type { AggregateEnv } from "./env.ts";
 import { ZoneAlarm } from "./zone-alarm.ts";
 import { ZoneAlerts } from "./zone-alerts.ts";
+import { askAll } from "./zone-ask.ts";
+import { ZoneFleet } from "./zone-fleet.ts";
+import { FrameLog, lastSeen, type Unnumbered } from "./zone-frames.ts";
 import { ZoneStore } from "./zone-store.ts";
 import { shows, type Watcher, ZoneWatchers } from "./zone-watchers.ts";
 
 /** How long a device pushes without hearing from the zone again; a push into an unwatched zone ends it sooner. */
 export const LEASE_MS = 10 * 60_000;
-const RENEW_EVERY_MS = 5 * 60_000;
+export const RENEW_EVERY_MS = 5 * 60_000;
 /** The platform's last try of an alarm but one (Durable Objects, 2026-11: six retries). */
 const RETRIES_MAX = 5;
-/** Devices asked at once for a snapshot, and how long it waits for them: who is late is named in `missing`. */
-const ASKED_AT_ONCE = 100;
-const SNAPSHOT_DEADLINE_MS = 3_000;
-/** Frames kept for a watcher that comes back. */
-const FRAMES_KEPT = 500;
-
-type Unnumbered<F> = F extends ZoneFrame ? Omit<F, "seq"> : never;
 
 export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
   readonly #store: ZoneStore;
-  readonly #watchers: ZoneWatchers;
+  readonly #watchers: ZoneWatchers<ZoneFrame>;
   readonly #alarm: ZoneAlarm;
   readonly #alerts: ZoneAlerts;
+  readonly #fleet: ZoneFleet;
   readonly #tenant: string;
   readonly #zone: string;
-  /** Rises from the wall clock's microseconds at start, so that no number is ever given twice, even after a restart. */
-  #seq = wallMs() * 1_000;
-  #frames: ZoneFrame[] = [];
-  /** Every frame above this number is in `#frames`. */
-  #keptAfter = this.#seq;
+  readonly #log = new FrameLog<ZoneFrame>();
 
   constructor(ctx: DurableObjectState, env: AggregateEnv) {
     super(ctx, env);
@@ -44,6 +37,7 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     this.#alarm = new ZoneAlarm(ctx.storage);
     const address = { tenant: this.#tenant, zone: this.#zone };
     this.#alerts = new ZoneAlerts(ctx, () => this.env, address, this.#alarm);
+    this.#fleet = new ZoneFleet(ctx, () => this.env, this.#tenant);
   }
 
   // ---- devices -----------------------------------------------------------------------------------------------------
@@ -67,14 +61,16 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
   /** A change of a device nobody watches is in no frame, so whoever comes back gets a snapshot. */
   #leaseOf(device: string): number {
     if (this.#watchers.watch(device)) return wallMs() + LEASE_MS;
-    this.#forgetFrames();
+    this.#log.forget();
     return 0;
   }
 
   // ---- alerts ------------------------------------------------------------------------------------------------------
 
   async alerts(events: AlertEvent[]): Promise<void> {
-    await this.#alerts.take(events);
+    const taken = await this.#alerts.take(events);
+    for (const event of taken) this.#publish({ type: "alert", device: event.alert.device, event });
+    this.#fleet.push(taken);
   }
 
   async incident(id: string): Promise<IncidentSnapshot | null> {
@@ -89,6 +85,11 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     await this.#alerts.release();
   }
 
+  async watchAlerts(untilMs: number): Promise<Alert[]> {
+    this.#fleet.lease(untilMs);
+    return this.#alerts.active();
+  }
+
   // ---- watchers ----------------------------------------------------------------------------------------------------
 
   /** `…/stream` (WebSocket, or server-sent events) and `…/snapshot`; `?device=` one device only, `?after=` the last seq seen. */
@@ -96,19 +97,18 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     const url = new URL(request.url);
     const device = url.searchParams.get("device") ?? undefined;
     if (url.pathname.endsWith("/snapshot")) return Response.json(await this.#snapshot(device, 0));
-    const after = Number(url.searchParams.get("after") ?? request.headers.get("last-event-id") ?? Number.NaN);
     const { watcher, response } =
       request.headers.get("upgrade")?.toLowerCase() === "websocket"
         ? this.#watchers.acceptSocket(request, device)
         : this.#watchers.acceptEventStream(device);
-    this.ctx.waitUntil(this.#welcome(watcher, after));
+    this.ctx.waitUntil(this.#welcome(watcher, lastSeen(request)));
     return response;
   }
 
   /** The gap since `after` when the frames kept reach back to it, else a fresh snapshot; frames that pass meanwhile follow. */
-  async #welcome(watcher: Watcher, after: number): Promise<void> {
+  async #welcome(watcher: Watcher<ZoneFrame>, after: number): Promise<void> {
     await this.#renewLater();
-    const missed = this.#framesAfter(after);
+    const missed = this.#log.since(after);
     if (missed !== undefined) {
       for (const frame of missed) {
         if (frame.type !== "snapshot" && shows(watcher.device, frame.device)) watcher.send(frame);
@@ -120,54 +120,25 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     watcher.ready();
   }
 
-  #framesAfter(after: number): ZoneFrame[] | undefined {
-    if (!(after >= this.#keptAfter) || after > this.#seq) return undefined;
-    return this.#frames.filter(({ seq }) => seq > after);
-  }
-
-  /** Something changes that no frame tells: whoever comes back gets a snapshot. */
-  #forgetFrames(): void {
-    this.#frames = [];
-    this.#keptAfter = ++this.#seq;
-  }
-
   /** Asks the devices; their answers are the snapshot, and `leaseUntilMs` above 0 makes them push from now on. */
   async #snapshot(device: string | undefined, leaseUntilMs: number): Promise<SnapshotFrame> {
     const asked = [...this.#store.members().keys()].filter((name) => device === undefined || name === device);
-    const seq = ++this.#seq;
+    const seq = this.#log.next();
+    const alerts = this.#alerts.active().filter((alert) => shows(device, alert.device));
     const answers = await this.#ask(asked, leaseUntilMs);
     const devices = answers.filter((answer): answer is DeviceGlance => answer !== undefined);
     const missing = asked.filter((_, index) => answers[index] === undefined);
-    return { type: "snapshot", seq, zone: this.#zone, at: wallMs(), devices, missing };
+    return { type: "snapshot", seq, zone: this.#zone, at: wallMs(), devices, missing, alerts };
   }
 
-  async #ask(devices: string[], leaseUntilMs: number): Promise<(DeviceGlance | undefined)[]> {
-    const answers: (DeviceGlance | undefined)[] = new Array(devices.length).fill(undefined);
-    let next = 0;
-    const lane = async () => {
-      for (let index = next++; index < devices.length; index = next++) {
-        const name = `${this.#tenant}/${devices[index]}`;
-        answers[index] =
-          (await this.env.DEVICE.getByName(name)
-            .watch(leaseUntilMs)
-            .catch(() => null)) ?? undefined;
-      }
-    };
-    const lanes = Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, devices.length) }, lane));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise((resolve) => {
-      timer = setTimeout(resolve, SNAPSHOT_DEADLINE_MS);
-    });
-    await Promise.race([lanes, deadline]);
-    clearTimeout(timer);
-    return answers;
+  #ask(devices: string[], leaseUntilMs: number): Promise<(DeviceGlance | undefined)[]> {
+    return askAll(devices, (device) =>
+      this.env.DEVICE.getByName(`${this.#tenant}/${device}`).watch(leaseUntilMs),
+    );
   }
 
   #publish(unnumbered: Unnumbered<ZoneFrame>): void {
-    const frame = { ...unnumbered, seq: ++this.#seq } as ZoneFrame;
-    this.#frames.push(frame);
-    if (this.#frames.length > FRAMES_KEPT) this.#keptAfter = this.#frames.shift()!.seq;
-    this.#watchers.send(frame);
+    this.#watchers.send(this.#log.add(unnumbered));
   }
 
   // ---- the alarm ---------------------------------------------------------------------------------------------------
@@ -204,7 +175,7 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     this.#watchers.renewAt = undefined;
     const members = [...this.#store.members().keys()];
     const watched = members.filter((device) => this.#watchers.watch(device));
-    if (watched.length < members.length) this.#forgetFrames(); // the leases of the others run out
+    if (watched.length < members.length) this.#log.forget(); // the leases of the others run out
     if (watched.length === 0) return;
     await this.#renewLater();
     await this.#ask(watched, wallMs() + LEASE_MS);

@@ -105,3 +105,11 @@ export const alertRows = (zone: ZoneStub): Promise<Record<string, number>> =>
       ]),
     );
   });
+
+/** The registry knows a device of each of these zones. */
+export async function register(tenant: string, ...zones: string[]): Promise<void> {
+  const insert = env.CONTROL.prepare(
+    "INSERT INTO device (tenant, device, zone, created_at) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING",
+  );
+  await env.CONTROL.batch(zones.map((zone) => insert.bind(tenant, `of-${zone}`, zone)));
+}

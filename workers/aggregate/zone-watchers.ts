@@ -1,5 +1,4 @@
-// Who watches a zone: hibernatable WebSockets and server-sent events, each for the whole zone or for one device.
-import type { ZoneFrame } from "../../schemas/live.ts";
+// Who watches a zone or the fleet: hibernatable WebSockets and server-sent events, each for all of it or for one device.
 import { switchProtocols } from "../upgrade.ts";
 
 /** PERSISTED: a watcher's attachment, across hibernation. */
@@ -14,18 +13,25 @@ const BACKLOG_FRAMES_MAX = 1_000;
 /** Bytes an event stream may have waiting in a slow reader's way before the stream is cut; it comes back with its last id. */
 const EVENT_STREAM_BYTES_MAX = 1_000_000;
 
-export interface Watcher {
+/** `device`: whom it is about; absent: it concerns all who watch. */
+export interface Frame {
+  type: string;
+  seq: number;
+  device?: string;
+}
+
+export interface Watcher<F extends Frame> {
   device: string | undefined;
-  send(frame: ZoneFrame): void;
+  send(frame: F): void;
   /** The first frame has been sent: from now on frames go out as they come. */
   ready(): void;
 }
 
-export class ZoneWatchers {
+export class ZoneWatchers<F extends Frame> {
   readonly #ctx: DurableObjectState;
   /** Watchers that wait for their first frame, and event streams; sockets that are ready live in the runtime. */
-  readonly #waiting = new Map<WebSocket, ZoneFrame[]>();
-  readonly #streams = new Set<{ watcher: Watcher; waiting: ZoneFrame[] | undefined }>();
+  readonly #waiting = new Map<WebSocket, F[]>();
+  readonly #streams = new Set<{ watcher: Watcher<F>; waiting: F[] | undefined }>();
   #renewAt: number | undefined;
 
   constructor(ctx: DurableObjectState) {
@@ -48,14 +54,15 @@ export class ZoneWatchers {
     }
   }
 
-  /** True when somebody watches this device. */
-  watch(device: string): boolean {
-    for (const { watcher } of this.#streams) if (shows(watcher.device, device)) return true;
-    return this.#ctx.getWebSockets().some((ws) => shows(attachmentOf(ws).device, device));
+  /** True when somebody watches this device; without one, when anybody watches. */
+  watch(device?: string): boolean {
+    const watches = (watched: string | undefined) => device === undefined || shows(watched, device);
+    for (const { watcher } of this.#streams) if (watches(watcher.device)) return true;
+    return this.#ctx.getWebSockets().some((ws) => watches(attachmentOf(ws).device));
   }
 
-  send(frame: ZoneFrame): void {
-    const device = frame.type === "snapshot" ? undefined : frame.device;
+  send(frame: F): void {
+    const { device } = frame;
     const text = JSON.stringify(frame);
     for (const ws of this.#ctx.getWebSockets()) {
       if (device !== undefined && !shows(attachmentOf(ws).device, device)) continue;
@@ -70,14 +77,14 @@ export class ZoneWatchers {
     }
   }
 
-  acceptSocket(request: Request, device: string | undefined): { watcher: Watcher; response: Response } {
+  acceptSocket(request: Request, device: string | undefined): { watcher: Watcher<F>; response: Response } {
     const { renewAt } = this;
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server);
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     server.serializeAttachment({ device, renewAt } satisfies Attachment);
     this.#waiting.set(server, []);
-    const watcher: Watcher = {
+    const watcher: Watcher<F> = {
       device,
       send: (frame) => sendText(server, JSON.stringify(frame)),
       ready: () => {
@@ -89,7 +96,7 @@ export class ZoneWatchers {
     return { watcher, response: switchProtocols(request, client) };
   }
 
-  acceptEventStream(device: string | undefined): { watcher: Watcher; response: Response } {
+  acceptEventStream(device: string | undefined): { watcher: Watcher<F>; response: Response } {
     const encoder = new TextEncoder();
     let controller: ReadableStreamDefaultController<Uint8Array>;
     const end = () => this.#streams.delete(stream);
@@ -102,7 +109,7 @@ export class ZoneWatchers {
       },
       new ByteLengthQueuingStrategy({ highWaterMark: EVENT_STREAM_BYTES_MAX }),
     );
-    const watcher: Watcher = {
+    const watcher: Watcher<F> = {
       device,
       send: (frame) => {
         const text = `id: ${frame.seq}\nevent: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`;
@@ -121,7 +128,7 @@ export class ZoneWatchers {
         for (const frame of frames) watcher.send(frame);
       },
     };
-    const stream: { watcher: Watcher; waiting: ZoneFrame[] | undefined } = { watcher, waiting: [] };
+    const stream: { watcher: Watcher<F>; waiting: F[] | undefined } = { watcher, waiting: [] };
     this.#streams.add(stream);
     const headers = { "content-type": "text/event-stream", "cache-control": "no-store" };
     return { watcher, response: new Response(body, { headers }) };
@@ -137,7 +144,7 @@ export const shows = (watched: string | undefined, device: string) =>
   watched === undefined || watched === device;
 const attachmentOf = (ws: WebSocket) => ws.deserializeAttachment() as Attachment;
 
-function keep(waiting: ZoneFrame[], frame: ZoneFrame): void {
+function keep<F>(waiting: F[], frame: F): void {
   waiting.push(frame);
   if (waiting.length > BACKLOG_FRAMES_MAX) waiting.shift();
 }

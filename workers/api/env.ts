@@ -1,5 +1,5 @@
 // What the api Worker is bound to.
-import type { ChannelRpc, DeviceRpc, ZoneRpc } from "../../schemas/message.ts";
+import type { ChannelRpc, DeviceRpc, FleetRpc, ZoneRpc } from "../../schemas/message.ts";
 import type { TokenEnv } from "../authenticate.ts";
 import type { ClockEnv } from "../clock.ts";
 import type { WarmEnv } from "../warm.ts";
@@ -9,6 +9,7 @@ interface Bindings extends TokenEnv, ClockEnv {
   ZONE: DurableObjectNamespace<ZoneRpc & Rpc.DurableObjectBranded>;
   TENANT: DurableObjectNamespace;
   CHANNEL: DurableObjectNamespace<ChannelRpc & Rpc.DurableObjectBranded>;
+  FLEET: DurableObjectNamespace<FleetRpc & Rpc.DurableObjectBranded>;
   CONTROL: D1Database;
   COLD: R2Bucket;
   ASSETS: Fetcher;

@@ -8,7 +8,7 @@ import { consumed, consumeFaultily, faultyQueue, release, taken } from "./faulty
 import { actLate, aroundStores, suffer } from "./faulty-storage.ts";
 import { InjectedFault, obey, someMs, strikes, takeCounts } from "./strikes.ts";
 
-export { ChannelObject, TenantObject } from "../../../workers/single.ts";
+export { ChannelObject, FleetObject, TenantObject } from "../../../workers/single.ts";
 
 type Env = ConstructorParameters<typeof SoundDevice>[1] & Parameters<typeof single.fetch>[1];
 

@@ -18,10 +18,14 @@ zones.get("/", requireRole("viewer"), async (c) =>
 
 zones.get("/:zone/:view{snapshot|stream}", requireRole("viewer"), async (c) => {
   const zone = validate(zoneName, c.req.param("zone"), "invalid_query");
-  const request = c.req.raw;
+  return await stream(c.req.raw, c.req.param("view"), c.env.ZONE.getByName(`${c.var.caller.tenant}/${zone}`));
+});
+
+/** What an object shows, over the transport that the caller asks for; the object sees neither token. */
+async function stream(request: Request, view: string, object: { fetch: typeof fetch }): Promise<Response> {
   const accepts = request.headers.get("accept") ?? "";
   const upgrades = request.headers.get("upgrade")?.toLowerCase() === "websocket";
-  if (c.req.param("view") === "stream" && !upgrades && !/text\/event-stream|\*\/\*/.test(accepts)) {
+  if (view === "stream" && !upgrades && !/text\/event-stream|\*\/\*/.test(accepts)) {
     throw new Problem(
       "upgrade_required",
       "a stream is a WebSocket, or server-sent events with `Accept: text/event-stream`",
@@ -31,8 +35,8 @@ zones.get("/:zone/:view{snapshot|stream}", requireRole("viewer"), async (c) => {
   headers.delete("authorization");
   const url = new URL(request.url);
   url.searchParams.delete("access_token");
-  return await c.env.ZONE.getByName(`${c.var.caller.tenant}/${zone}`).fetch(new Request(url, { headers }));
-});
+  return await object.fetch(new Request(url, { headers }));
+}
 
 zones.get("/:zone/history", requireRole("viewer"), async (c) => {
   const zone = validate(zoneName, c.req.param("zone"), "invalid_query");
@@ -43,6 +47,14 @@ zones.get("/:zone/history", requireRole("viewer"), async (c) => {
 fleet.get("/history", requireRole("viewer"), async (c) => {
   const query = validate(fleetHistoryQuery, c.req.query(), "invalid_query");
   return c.json(await readFleetHistory(c.env, c.var.caller.tenant, null, query, nowMs(c.env, c.req.raw)));
+});
+
+fleet.get("/stream", requireRole("viewer"), async (c) => {
+  const answer = await stream(c.req.raw, "stream", c.env.FLEET.getByName(c.var.caller.tenant));
+  if (answer.status === 503) {
+    throw new Problem("unavailable", "the registry cannot answer right now; ask the same again");
+  }
+  return answer;
 });
 
 fleet.get("/", requireRole("viewer"), async (c) => {
