@@ -26,9 +26,21 @@ export class Api {
 
   /** The JSON answer to `GET path`, trusted to be of the contract's shape. Throws `ApiError`. */
   async get<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
+    return await this.#ask<Answer>(path, { signal: signal ?? null });
+  }
+
+  /** As `get`, with a body; what is asked is done once, and never tried again by itself. */
+  async send<Answer>(method: "POST" | "PUT" | "DELETE", path: string, body?: object): Promise<Answer> {
+    if (body === undefined) return await this.#ask<Answer>(path, { method });
+    const headers = { "content-type": "application/json" };
+    return await this.#ask<Answer>(path, { method, headers, body: JSON.stringify(body) });
+  }
+
+  async #ask<Answer>(path: string, { signal, headers, ...init }: RequestInit): Promise<Answer> {
     const token = this.session.token ?? "";
     const response = await fetch(path, {
-      headers: { authorization: `Bearer ${token}`, accept: "application/json" },
+      ...init,
+      headers: { authorization: `Bearer ${token}`, accept: "application/json", ...headers },
       signal: signal ?? null,
     }).catch((error: unknown) => {
       if (signal?.aborted) throw error;
@@ -42,6 +54,11 @@ export class Api {
     if (response.status === 401) await this.session.refused(token, error.message);
     throw error;
   }
+}
+
+/** Whatever was thrown, as an `ApiError`. */
+export function asApiError(thrown: unknown): ApiError {
+  return thrown instanceof ApiError ? thrown : new ApiError(String(thrown), 0, "unknown", null);
 }
 
 /** A token from the local run; null where there is none. */

@@ -1,6 +1,7 @@
 // What every part of the page may reach: the API, the session, the clock that ticks once a second.
 import { createContext } from "preact";
 import { useContext, useEffect, useLayoutEffect, useState } from "preact/hooks";
+import type { AlertFeed } from "./alert-feed.ts";
 import { Api } from "./api.ts";
 import { Session } from "./session.ts";
 
@@ -15,6 +16,15 @@ export const ApiContext = createContext<Api>(new Api(fallback));
 
 export function useApi(): Api {
   return useContext(ApiContext);
+}
+
+/** What is going on in the tenant; null before somebody has signed in. */
+export const FeedContext = createContext<AlertFeed | null>(null);
+
+export function useFeed(): AlertFeed | null {
+  const feed = useContext(FeedContext);
+  useChanges((listener) => feed?.onChange(listener) ?? (() => {}), feed);
+  return feed;
 }
 
 const ticks = new Set<() => void>();

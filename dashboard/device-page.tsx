@@ -2,6 +2,7 @@
 import type { LatestReading } from "../schemas/live.ts";
 import type { DeviceEntry, LatestAnswer } from "../schemas/query.ts";
 import { useApi, useChanges } from "./context.ts";
+import { DeviceAlerts } from "./device-alerts.tsx";
 import { DeviceChart } from "./device-chart.tsx";
 import { COMPARED_MAX, MetricTiles } from "./metric-tiles.tsx";
 import { Age, Failure, PresenceLamp } from "./notices.tsx";
@@ -52,6 +53,7 @@ export function DevicePage({ route }: { route: Extract<Route, { page: "device" }
       <div class="page wide">
         <DeviceHead device={device} entry={entry.answer} zone={zone} watch={watch} heard={heard} />
         {error && <Failure error={error} onRetry={entry.error ? entry.reload : latest.reload} />}
+        <DeviceAlerts alerts={watch.alerts(device)} />
         <MetricTiles
           watch={watch}
           device={device}

@@ -1,6 +1,8 @@
 // One device of the zone table. It listens for its own changes, so a frame redraws the rows it names and no others.
 import { Component } from "preact";
+import type { Alert } from "../schemas/alert.ts";
 import type { DeviceGlance } from "../schemas/live.ts";
+import { AlertMark } from "./device-alerts.tsx";
 import { formatValue } from "./format.ts";
 import { Age, PresenceLamp } from "./notices.tsx";
 import { deviceLink } from "./route.ts";
@@ -20,10 +22,14 @@ interface DeviceRowProps {
 
 interface DeviceRowState {
   glance: DeviceGlance | undefined;
+  alerts: readonly Alert[];
 }
 
 export class DeviceRow extends Component<DeviceRowProps, DeviceRowState> {
-  override state: DeviceRowState = { glance: this.props.watch.row(this.props.device) };
+  override state: DeviceRowState = {
+    glance: this.props.watch.row(this.props.device),
+    alerts: this.props.watch.alerts(this.props.device),
+  };
   /** Metrics that changed while the row was on the page: only they flash, not the whole table as it opens. */
   readonly #moved = new Set<string>();
   #unsubscribe = () => {};
@@ -40,6 +46,7 @@ export class DeviceRow extends Component<DeviceRowProps, DeviceRowState> {
   override shouldComponentUpdate(props: DeviceRowProps, state: DeviceRowState): boolean {
     return (
       state.glance !== this.state.glance ||
+      state.alerts !== this.state.alerts ||
       props.columns !== this.props.columns ||
       props.trendMetric !== this.props.trendMetric
     );
@@ -48,14 +55,18 @@ export class DeviceRow extends Component<DeviceRowProps, DeviceRowState> {
   #refresh(): void {
     const before = this.state.glance;
     const glance = this.props.watch.row(this.props.device);
-    if (before === glance || glance === undefined) return;
+    const alerts = this.props.watch.alerts(this.props.device);
+    if (glance === undefined || (before === glance && alerts === this.state.alerts)) return;
     for (const [metric, reading] of Object.entries(glance.metrics)) {
       if (before?.metrics[metric]?.value !== reading.value) this.#moved.add(metric);
     }
-    this.setState({ glance });
+    this.setState({ glance, alerts });
   }
 
-  override render({ watch, device, columns, trendMetric }: DeviceRowProps, { glance }: DeviceRowState) {
+  override render(
+    { watch, device, columns, trendMetric }: DeviceRowProps,
+    { glance, alerts }: DeviceRowState,
+  ) {
     if (!glance) return null;
     const { name, model, connected, lastReceivedAt, metrics } = glance;
     return (
@@ -66,6 +77,7 @@ export class DeviceRow extends Component<DeviceRowProps, DeviceRowState> {
             {name ?? device}
           </a>
           {name && name !== device && <small>{device}</small>}
+          <AlertMark alerts={alerts} />
         </th>
         <td class="cell-heard">
           <Age watch={watch} lastReceivedAt={lastReceivedAt} />

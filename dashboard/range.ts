@@ -43,3 +43,8 @@ export function moveEveryMs(spanMs: number): number {
 export function rereadEveryMs(spanMs: number): number {
   return Math.min(15 * MINUTE_MS, Math.max(2 * MINUTE_MS, spanMs / 60));
 }
+
+/** The shortest range that shows what was `sinceMs` ago with some of what was before; else the longest. */
+export function rangeAround(sinceMs: number): ChartRange {
+  return RANGES.find(({ spanMs }) => sinceMs * 1.2 <= spanMs) ?? RANGES.at(-1)!;
+}

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { DeviceEntry } from "../schemas/query.ts";
 import type { DeviceList } from "./answers.ts";
-import { ApiError } from "./api.ts";
+import { type ApiError, asApiError } from "./api.ts";
 import { useApi } from "./context.ts";
 import { formatCount, formatInstant } from "./format.ts";
 import { Failure } from "./notices.tsx";
@@ -107,7 +107,7 @@ function useRegister(deviceCount: number) {
       setNext(page.next);
       setError(null);
     } catch (thrown) {
-      setError(thrown instanceof ApiError ? thrown : new ApiError(String(thrown), 0, "unknown", null));
+      setError(asApiError(thrown));
     }
     setLoading(false);
   };

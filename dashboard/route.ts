@@ -3,20 +3,36 @@
 export type Route =
   | { page: "fleet" }
   | { page: "zone"; zone: string }
-  | { page: "device"; device: string; metrics: string[]; range: string | null };
+  | { page: "device"; device: string; metrics: string[]; range: string | null }
+  | { page: "alerts"; state: string | null; zone: string | null }
+  | { page: "incident"; id: string }
+  | { page: "rules" }
+  /** `rule` null: a new one. */
+  | { page: "rule"; rule: string | null };
 
 /** Unknown fragments are the fleet: a stale link still lands somewhere useful. */
 export function parseRoute(fragment: string): Route {
   const [path = "", query = ""] = fragment.replace(/^#/, "").split("?", 2);
   const [, kind, name] = path.split("/");
   const decoded = decode(name);
+  const params = new URLSearchParams(query);
   if (decoded !== null && kind === "zones") return { page: "zone", zone: decoded };
   if (decoded !== null && kind === "devices") {
-    const params = new URLSearchParams(query);
     return { page: "device", device: decoded, metrics: params.getAll("metric"), range: params.get("range") };
+  }
+  if (kind === "alerts") {
+    if (decoded !== null) return { page: "incident", id: decoded };
+    return { page: "alerts", state: params.get("state"), zone: params.get("zone") };
+  }
+  if (kind === "rules") {
+    if (decoded === null) return { page: "rules" };
+    return { page: "rule", rule: decoded === NEW_RULE ? null : decoded };
   }
   return { page: "fleet" };
 }
+
+/** No rule has this id: it has a capital. */
+const NEW_RULE = "New";
 
 export function fleetLink(): string {
   return "#/";
@@ -31,6 +47,26 @@ export function deviceLink(device: string, view: { metrics?: string[]; range?: s
   if (view.range) params.set("range", view.range);
   const query = params.toString();
   return `#/devices/${encodeURIComponent(device)}${query ? `?${query}` : ""}`;
+}
+
+export function alertsLink(filter: { state?: string | null; zone?: string | null } = {}): string {
+  const params = new URLSearchParams();
+  if (filter.state) params.set("state", filter.state);
+  if (filter.zone) params.set("zone", filter.zone);
+  return params.size > 0 ? `#/alerts?${params}` : "#/alerts";
+}
+
+/** Of an incident; an alert's id leads to the incident it belongs to. */
+export function incidentLink(id: string): string {
+  return `#/alerts/${encodeURIComponent(id)}`;
+}
+
+export function rulesLink(): string {
+  return "#/rules";
+}
+
+export function ruleLink(rule: string | null): string {
+  return `#/rules/${rule ?? NEW_RULE}`;
 }
 
 /** `#token=…` → the token, else null. */

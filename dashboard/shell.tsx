@@ -1,8 +1,8 @@
 // The frame of every page: where am I, is it live, light or dark.
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import { useApi, useChanges } from "./context.ts";
-import { fleetLink } from "./route.ts";
+import { useApi, useChanges, useFeed } from "./context.ts";
+import { alertsLink, fleetLink, rulesLink } from "./route.ts";
 import { currentTheme, onTheme, turnTheme } from "./theme.ts";
 import type { StreamState } from "./zone-stream.ts";
 import type { ZoneWatch } from "./zone-watch.ts";
@@ -19,10 +19,11 @@ interface ShellProps {
 }
 
 export function Shell({ crumbs, watch, children }: ShellProps) {
-  const title = crumbs.map(({ label }) => label).reverse();
+  const activeCount = useFeed()?.active?.length ?? 0;
+  const title = [...crumbs.map(({ label }) => label).reverse(), "Telltale"].join(" · ");
   useEffect(() => {
-    document.title = [...title, "Telltale"].join(" · ");
-  }, [title.join("\n")]);
+    document.title = activeCount > 0 ? `(${activeCount}) ${title}` : title;
+  }, [title, activeCount]);
   return (
     <>
       <header class="bar">
@@ -43,12 +44,39 @@ export function Shell({ crumbs, watch, children }: ShellProps) {
             ),
           )}
         </nav>
+        <AlertsLink />
+        <a class="bar-link" href={rulesLink()}>
+          Rules
+        </a>
         {watch && <ConnectionState watch={watch} />}
         <ThemeButton />
         <SignOutButton />
       </header>
       <main>{children}</main>
     </>
+  );
+}
+
+/** How many incidents are active, on every page; loud while one is not acknowledged. */
+function AlertsLink() {
+  const feed = useFeed();
+  const active = feed?.active ?? [];
+  const isLoud = active.some(({ state }) => state === "firing");
+  return (
+    <a
+      class="bar-link"
+      href={alertsLink()}
+      data-testid="alerts-link"
+      aria-label={`Alerts, ${active.length} active`}
+    >
+      <span>Alerts</span>
+      {active.length > 0 && (
+        <b class={isLoud ? "badge loud" : "badge"} data-testid="alerts-badge">
+          {active.length}
+          {feed?.hasMore && "+"}
+        </b>
+      )}
+    </a>
   );
 }
 

@@ -20,7 +20,7 @@ export function SignIn({ reason, onToken }: { reason: string | null; onToken: (t
             {reason}
           </p>
         )}
-        <label for="token">Paste a viewer token</label>
+        <label for="token">Paste a token</label>
         <input
           id="token"
           type="password"
@@ -33,8 +33,8 @@ export function SignIn({ reason, onToken }: { reason: string | null; onToken: (t
           Sign in
         </button>
         <p class="hint">
-          Print one with <code>npm run -s token -- --tenant demo --role viewer</code>. It stays in this
-          browser until you sign out.
+          Print one with <code>npm run -s token -- --tenant demo --role operator --name you</code>; a viewer
+          sees everything and changes nothing. It stays in this browser until you sign out.
         </p>
       </form>
     </main>

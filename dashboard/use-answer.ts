@@ -1,6 +1,6 @@
 // A GET whose answer is kept on the screen while it is read again, and read again by itself after a failure.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "./api.ts";
+import { type ApiError, asApiError } from "./api.ts";
 import { backoffMs } from "./backoff.ts";
 
 export interface Loaded<Answer> {
@@ -49,7 +49,7 @@ export function useAnswer<Answer>(
       })
       .catch((thrown: unknown) => {
         if (abort.signal.aborted) return;
-        const error = thrown instanceof ApiError ? thrown : new ApiError(String(thrown), 0, "unknown", null);
+        const error = asApiError(thrown);
         setKept((before) => ({ key, answer: before.key === key ? before.answer : null, error }));
         setLoading(false);
         const isLasting = error.status >= 400 && error.status < 500 && error.status !== 429;

@@ -4,7 +4,7 @@ import { useChanges } from "./context.ts";
 import { formatCount } from "./format.ts";
 import { MetricPicker } from "./metric-picker.tsx";
 import type { Presence } from "./presence.ts";
-import { fleetLink } from "./route.ts";
+import { alertsLink, fleetLink } from "./route.ts";
 import { Shell } from "./shell.tsx";
 import type { MetricColumn, RowFilter, Sort } from "./table-shape.ts";
 import { useChosenColumns, useZoneTable } from "./use-zone-table.ts";
@@ -30,7 +30,7 @@ export function ZonePage({ zone }: { zone: string }) {
       <div class="page wide">
         <div class="page-head">
           <h1>{zone}</h1>
-          <Summary watch={watch} total={total} connected={table.counts.connected} />
+          <Summary watch={watch} zone={zone} total={total} connected={table.counts.connected} />
         </div>
         <div class="tools">
           <input
@@ -60,12 +60,28 @@ export function ZonePage({ zone }: { zone: string }) {
   );
 }
 
-function Summary({ watch, total, connected }: { watch: ZoneWatch; total: number; connected: number }) {
+interface SummaryProps {
+  watch: ZoneWatch;
+  zone: string;
+  total: number;
+  connected: number;
+}
+
+function Summary({ watch, zone, total, connected }: SummaryProps) {
   const missingCount = watch.state.missing.size;
+  const alertingCount = watch.state.alerts.size;
   if (watch.state.seq === null) return <p class="summary"> </p>;
   return (
     <p class="summary">
       {formatCount(total)} {total === 1 ? "device" : "devices"} · {formatCount(connected)} connected
+      {alertingCount > 0 && (
+        <>
+          {" · "}
+          <a class="alerting" href={alertsLink({ zone })}>
+            {formatCount(alertingCount)} alerting
+          </a>
+        </>
+      )}
       {missingCount > 0 && (
         <span title={[...watch.state.missing].slice(0, 50).join(", ")}>
           {" "}

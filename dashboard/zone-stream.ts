@@ -1,4 +1,4 @@
-// A zone's WebSocket, kept open: reconnects with backoff from the last frame seen, and says how it stands.
+// A WebSocket of numbered frames (a zone's, the fleet's), kept open: reconnects with backoff from the last frame seen, and says how it stands.
 import type { ZoneFrame } from "../schemas/live.ts";
 import { backoffMs } from "./backoff.ts";
 
@@ -19,8 +19,14 @@ export interface StreamDeps {
   random(): number;
 }
 
-export interface StreamEvents {
-  onFrame(frame: ZoneFrame): void;
+/** What every frame has. */
+export interface Numbered {
+  type: ZoneFrame["type"];
+  seq: number;
+}
+
+export interface StreamEvents<Frame extends Numbered> {
+  onFrame(frame: Frame): void;
   onState(state: StreamState): void;
   /** The socket was closed before it opened: the token may be at fault, which a browser does not tell. */
   onRefused(): void;
@@ -29,9 +35,9 @@ export interface StreamEvents {
 /** A socket can die without a word. After this long without a frame it is opened again from the last one seen. */
 export const SILENCE_MS_MAX = 120_000;
 
-export class ZoneStream {
+export class ZoneStream<Frame extends Numbered = ZoneFrame> {
   readonly #deps: StreamDeps;
-  readonly #events: StreamEvents;
+  readonly #events: StreamEvents<Frame>;
   #socket: Socket | null = null;
   #lastSeq: number | null = null;
   #attempt = 0;
@@ -39,7 +45,7 @@ export class ZoneStream {
   #silenceTimer: unknown = null;
   #closed = false;
 
-  constructor(deps: StreamDeps, events: StreamEvents) {
+  constructor(deps: StreamDeps, events: StreamEvents<Frame>) {
     this.#deps = deps;
     this.#events = events;
     events.onState("connecting");
@@ -88,7 +94,7 @@ export class ZoneStream {
       this.#watchSilence();
     };
     socket.onmessage = ({ data }) => {
-      const frame = parseFrame(data);
+      const frame = parseFrame<Frame>(data);
       if (!frame) return;
       this.#attempt = 0;
       this.#lastSeq = frame.type === "snapshot" ? frame.seq : Math.max(this.#lastSeq ?? 0, frame.seq);
@@ -135,13 +141,14 @@ export class ZoneStream {
   }
 }
 
+const KNOWN: Record<ZoneFrame["type"], true> = { snapshot: true, update: true, left: true, alert: true };
+
 /** Frames of a type not known here are skipped: the server may be newer than the page. */
-function parseFrame(data: unknown): ZoneFrame | null {
+function parseFrame<Frame extends Numbered>(data: unknown): Frame | null {
   if (typeof data !== "string") return null;
   try {
-    const frame = JSON.parse(data) as ZoneFrame;
-    const known = frame.type === "snapshot" || frame.type === "update" || frame.type === "left";
-    return known && typeof frame.seq === "number" ? frame : null;
+    const frame = JSON.parse(data) as Frame;
+    return Object.hasOwn(KNOWN, frame.type) && typeof frame.seq === "number" ? frame : null;
   } catch {
     return null;
   }

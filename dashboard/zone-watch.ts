@@ -1,4 +1,5 @@
 // One watched zone: its stream, its state, the trails seen, and who is to be told; at most one change per animation frame.
+import type { Alert } from "../schemas/alert.ts";
 import type { DeviceGlance, ZoneFrame } from "../schemas/live.ts";
 import { addToTrail, type Trail } from "./trail.ts";
 import { applyFrames, EMPTY_ZONE, type ZoneChange, type ZoneState } from "./zone-state.ts";
@@ -6,6 +7,8 @@ import type { StreamState } from "./zone-stream.ts";
 
 /** A hidden page draws nothing, so frames would pile up: beyond this many they are applied at once. */
 const QUEUED_FRAMES_MAX = 2_000;
+
+const NO_ALERTS: readonly Alert[] = [];
 
 export class ZoneWatch {
   state: ZoneState = EMPTY_ZONE;
@@ -29,6 +32,11 @@ export class ZoneWatch {
 
   row(device: string): DeviceGlance | undefined {
     return this.state.devices.get(device);
+  }
+
+  /** The active alerts of a device, oldest first. */
+  alerts(device: string): readonly Alert[] {
+    return this.state.alerts.get(device) ?? NO_ALERTS;
   }
 
   trail(device: string, metric: string): Trail | undefined {

@@ -7,7 +7,7 @@ import type { ApiContext } from "../caller.ts";
 
 export const local = new Hono<ApiContext>();
 
-/** A viewer token for the page, so that a new user sees the fleet at once. Refuses other hosts' names (DNS rebinding). */
+/** An operator's token for the page, so that a new user sees the fleet, and may acknowledge, at once. Refuses other hosts' names (DNS rebinding). */
 local.get("/session", async (c) => {
   const { hostname } = new URL(c.req.url);
   const { LOCAL_TENANT: tenant, TOKEN_SECRET: secret } = c.env;
@@ -15,7 +15,7 @@ local.get("/session", async (c) => {
     throw new Problem("not_found", "only a local run hands out tokens");
   }
   const token = await signToken(
-    { tenant, role: "viewer", sub: "local", ttlSeconds: 86_400 },
+    { tenant, role: "operator", sub: "local", ttlSeconds: 86_400 },
     secret,
     wallMs(),
   );

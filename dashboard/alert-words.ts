@@ -1,0 +1,136 @@
+// Rules, alerts and incidents → the words an operator reads at night. Pure.
+import type { Alert, AlertReading, Incident, Resolution, RuleBody, RuleScope } from "../schemas/alert.ts";
+import { formatCount, formatValue } from "./format.ts";
+
+type Duration = Partial<Pick<RuleBody, "forMs" | "count">>;
+
+/** `temperature above 80 for 1 min, clears at 75`; how long is known of a rule, and not of the rule in an alert. */
+export function conditionInWords(
+  condition: RuleBody["condition"],
+  { forMs = 0, count = 1 }: Duration = {},
+): string {
+  const lasting = `${forMs > 0 ? ` for ${formatSpan(forMs)}` : ""}${count > 1 ? `, ${count} readings in a row` : ""}`;
+  switch (condition.type) {
+    case "threshold":
+      return `${condition.metric} ${levelInWords(condition, lasting)}`;
+    case "expression": {
+      const { left, operator, right } = condition;
+      return `${left} ${SIGNS[operator]} ${right} ${levelInWords(condition, lasting)}`;
+    }
+    case "rate_of_change": {
+      const { metric, direction, by, overMs } = condition;
+      return `${metric} ${CHANGES[direction]} by more than ${formatValue(by)} within ${formatSpan(overMs)}${lasting}`;
+    }
+    case "flat_line": {
+      const { metric, tolerance, afterMs } = condition;
+      const within = tolerance > 0 ? `stays within ${formatValue(tolerance)}` : "does not change";
+      return `${metric} ${within} for ${formatSpan(afterMs)}`;
+    }
+    case "no_data":
+      return `no data${condition.metric === undefined ? "" : ` of ${condition.metric}`} for ${formatSpan(condition.afterMs)}`;
+    case "anomaly":
+      return `${condition.metric} behaves unlike before (${condition.detector}, ${condition.level})${lasting}`;
+  }
+}
+
+const SIGNS = { "+": "+", "-": "−", "*": "×", "/": "÷" };
+const CHANGES = { up: "rises", down: "falls", both: "changes" };
+
+function levelInWords(
+  level: { above?: number | undefined; below?: number | undefined; clear?: number | undefined },
+  lasting: string,
+) {
+  const { above, below, clear } = level;
+  const beyond =
+    above === undefined ? `below ${formatValue(below ?? Number.NaN)}` : `above ${formatValue(above)}`;
+  const clears = clear === undefined || clear === (above ?? below) ? "" : `, clears at ${formatValue(clear)}`;
+  return `${beyond}${lasting}${clears}`;
+}
+
+/** `every device`, `device pump-1`, `model M3 in zone hall-2`. */
+export function scopeInWords({ device, model, zone }: RuleScope): string {
+  const where = zone === undefined ? "" : ` in zone ${zone}`;
+  if (device !== undefined)
+    return `device ${device}${model === undefined ? "" : ` of model ${model}`}${where}`;
+  return model === undefined ? `every device${where}` : `model ${model}${where}`;
+}
+
+/** What the value of an alert's reading is of. */
+export function measuredBy({ metric, rule }: Pick<Alert, "metric" | "rule">): string {
+  if (rule.condition.type !== "expression") return metric ?? "any metric";
+  const { left, operator, right } = rule.condition;
+  return `${left} ${SIGNS[operator]} ${right}`;
+}
+
+/** `2 h`, `90 s`, `1 min 30 s`: a rule's span, to the second. */
+export function formatSpan(spanMs: number): string {
+  if (spanMs < 1_000) return `${spanMs} ms`;
+  const units = [
+    [86_400, "d"],
+    [3_600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ] as const;
+  let seconds = Math.round(spanMs / 1_000);
+  const parts: string[] = [];
+  for (const [unitSeconds, unit] of units) {
+    const whole = Math.floor(seconds / unitSeconds);
+    if (whole > 0) parts.push(`${whole} ${unit}`);
+    seconds -= whole * unitSeconds;
+  }
+  return parts.join(" ");
+}
+
+/** How long something lasted, in the two largest units: `3 min 20 s`, `2 d 4 h`. */
+export function formatLasting(spanMs: number): string {
+  return formatSpan(Math.max(1_000, spanMs)).split(" ").slice(0, 4).join(" ");
+}
+
+export const RESOLUTIONS: Record<Resolution, string> = {
+  cleared: "cleared",
+  by_hand: "resolved by hand",
+  rule_removed: "its rule was removed",
+  rule_disabled: "its rule was switched off",
+  out_of_scope: "no longer concerned by the rule",
+  deleted: "the device was deleted",
+};
+
+export const STATES: Record<Alert["state"], string> = {
+  firing: "firing",
+  no_data: "no data",
+  acknowledged: "acknowledged",
+  resolved: "resolved",
+};
+
+/** `3 of 5 devices active`, `1 device active`, `5 devices`. */
+export function membersInWords({ active, members, muted, state }: Incident): string {
+  const devices = `${formatCount(members)} ${members === 1 ? "device" : "devices"}`;
+  if (state === "resolved") return devices;
+  const behind = muted > 0 ? `, ${formatCount(muted)} behind a silent gateway` : "";
+  return `${active === members ? devices : `${formatCount(active)} of ${devices}`} active${behind}`;
+}
+
+export function formatReading({ value }: AlertReading): string {
+  return formatValue(value);
+}
+
+const URGENCY = { critical: 0, warning: 1, info: 2 };
+
+/** Active ones: what nobody has taken yet first, then what matters most, then the newest. */
+export function orderIncidents(incidents: readonly Incident[]): Incident[] {
+  return incidents.toSorted(
+    (a, b) =>
+      Number(a.state !== "firing") - Number(b.state !== "firing") ||
+      URGENCY[a.rule.severity] - URGENCY[b.rule.severity] ||
+      b.openedAt - a.openedAt,
+  );
+}
+
+/** Active members first, each half with the newest first. */
+export function orderMembers(alerts: readonly Alert[]): Alert[] {
+  return alerts.toSorted(
+    (a, b) =>
+      Number(a.resolvedAt !== null) - Number(b.resolvedAt !== null) ||
+      (b.resolvedAt ?? b.firedAt) - (a.resolvedAt ?? a.firedAt),
+  );
+}

@@ -1,0 +1,61 @@
+// One incident from firing to resolved: what fired, on which devices, who has it, and what to do. Messages link here.
+
+import { conditionInWords, membersInWords } from "./alert-words.ts";
+import { HowLong } from "./alerts-page.tsx";
+import { IncidentActions } from "./incident-actions.tsx";
+import { LoneMember, Members } from "./incident-members.tsx";
+import { IncidentTimeline } from "./incident-timeline.tsx";
+import { Failure } from "./notices.tsx";
+import { alertsLink, fleetLink, ruleLink, zoneLink } from "./route.ts";
+import { SeverityMark, StateMark } from "./severity.tsx";
+import { Shell } from "./shell.tsx";
+import { IncidentSilence } from "./silences.tsx";
+import { type IncidentView, useIncident } from "./use-incident.ts";
+
+export function IncidentPage({ id }: { id: string }) {
+  const { answer, error, isLoading, reload } = useIncident(id);
+  const crumbs = [{ label: "Alerts", href: alertsLink() }, { label: answer?.incident.rule.name ?? id }];
+  return (
+    <Shell crumbs={crumbs}>
+      <div class="page" data-testid="incident-page" data-state={answer?.incident.state}>
+        {error && error.status !== 404 && <Failure error={error} onRetry={reload} />}
+        {error?.status === 404 && (
+          <p class="empty">
+            {error.message}. <a href={alertsLink()}>All alerts</a> · <a href={fleetLink()}>The fleet</a>
+          </p>
+        )}
+        {answer && <IncidentBody view={answer} onActed={reload} />}
+        {!answer && isLoading && <p class="empty">Asking the zone…</p>}
+      </div>
+    </Shell>
+  );
+}
+
+function IncidentBody({ view, onActed }: { view: IncidentView; onActed: () => void }) {
+  const { incident, alerts } = view;
+  const { rule, state, zone } = incident;
+  const lone = alerts.length === 1 ? alerts[0] : undefined;
+  return (
+    <>
+      <div class={`incident-head ${state} ${rule.severity}`}>
+        <p class="incident-marks">
+          <SeverityMark severity={rule.severity} />
+          <StateMark state={state} />
+          <span>
+            <HowLong incident={incident} />
+          </span>
+        </p>
+        <h1 data-testid="incident-title">{rule.name}</h1>
+        <p class="facts">
+          <a href={ruleLink(rule.id)}>{conditionInWords(rule.condition)}</a>
+          <a href={zoneLink(zone)}>{zone}</a>
+          <span data-testid="member-count">{membersInWords(incident)}</span>
+        </p>
+      </div>
+      {state !== "resolved" && <IncidentActions view={view} onActed={onActed} />}
+      {lone ? <LoneMember alert={lone} /> : <Members alerts={alerts} asked={view.asked} />}
+      <IncidentTimeline view={view} />
+      <IncidentSilence incident={incident} />
+    </>
+  );
+}

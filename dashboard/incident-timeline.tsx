@@ -1,0 +1,56 @@
+// Who did what and when, newest first.
+import type { AlertEventKind } from "../schemas/alert.ts";
+import { type TimelineEntry, timelineOf } from "./alert-timeline.ts";
+import { formatCount, formatInstant } from "./format.ts";
+import type { IncidentView } from "./use-incident.ts";
+
+const DONE: Record<AlertEventKind, string> = {
+  fired: "fired",
+  acknowledged: "acknowledged",
+  assigned: "assigned",
+  commented: "commented",
+  flapping: "is flapping",
+  resolved: "resolved",
+};
+
+export function IncidentTimeline({ view }: { view: IncidentView }) {
+  const { alerts, histories } = view;
+  const entries = timelineOf(alerts, histories);
+  return (
+    <section aria-label="History" class="timeline">
+      <div class="section-head">
+        <h2>History</h2>
+      </div>
+      <ol>
+        {entries.map((entry) => (
+          <li
+            key={`${entry.at} ${entry.kind} ${entry.devices[0]}`}
+            class={entry.by === null ? "by-rule" : "by-person"}
+            data-testid="event"
+            data-kind={entry.kind}
+          >
+            <time dateTime={new Date(entry.at).toISOString()}>{formatInstant(entry.at)}</time>
+            <span>
+              {whoDidWhat(entry, view)}
+              {entry.text !== null && <q>{entry.text}</q>}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function whoDidWhat({ kind, by, devices }: TimelineEntry, { alerts }: IncidentView) {
+  const which = devices.length === 1 ? devices[0] : `${formatCount(devices.length)} devices`;
+  if (by === null) return `${which} ${DONE[kind]}`;
+  const assignee = kind === "assigned" && alerts.find(({ device }) => device === devices[0])?.assignee;
+  const all = alerts.length === 1 || devices.length === alerts.length ? "" : `, ${which}`;
+  return (
+    <>
+      <b>{by}</b> {DONE[kind]}
+      {assignee ? ` (now ${assignee})` : ""}
+      {all}
+    </>
+  );
+}

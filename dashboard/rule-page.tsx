@@ -1,0 +1,4 @@
+// placeholder
+export function RulePage({ rule }: { rule: string | null }) {
+  return <p>{rule}</p>;
+}

@@ -1,0 +1,64 @@
+// Every rule: what it looks for, where, how much it matters, and whether it is switched on.
+import type { Rule } from "../schemas/alert.ts";
+import { conditionInWords, scopeInWords } from "./alert-words.ts";
+import type { RuleList } from "./answers.ts";
+import { useApi } from "./context.ts";
+import { identityOf } from "./identity.ts";
+import { Failure } from "./notices.tsx";
+import { ruleLink } from "./route.ts";
+import { SeverityMark } from "./severity.tsx";
+import { Shell } from "./shell.tsx";
+import { useAnswer } from "./use-answer.ts";
+
+const REREAD_EVERY_MS = 30_000;
+
+export function RulesPage() {
+  const api = useApi();
+  const { mayOperate } = identityOf(api.session.token);
+  const { answer, error, reload } = useAnswer(
+    "rules",
+    (signal) => api.get<RuleList>("/v1/rules", signal),
+    REREAD_EVERY_MS,
+  );
+  const rules = (answer?.rules ?? []).toSorted(
+    (a, b) => Number(b.enabled) - Number(a.enabled) || a.name.localeCompare(b.name),
+  );
+  return (
+    <Shell crumbs={[{ label: "Rules" }]}>
+      <div class="page" data-testid="rules">
+        <div class="page-head spread">
+          <h1>Rules</h1>
+          {mayOperate && (
+            <a class="button as-link" href={ruleLink(null)}>
+              New rule
+            </a>
+          )}
+        </div>
+        {error && <Failure error={error} onRetry={reload} />}
+        {answer && rules.length === 0 && (
+          <p class="empty">There is no rule yet: nothing alerts. Make one, and try it on the past first.</p>
+        )}
+        <ul class="rules">
+          {rules.map((rule) => (
+            <RuleRow key={rule.id} rule={rule} />
+          ))}
+        </ul>
+      </div>
+    </Shell>
+  );
+}
+
+function RuleRow({ rule }: { rule: Rule }) {
+  const { id, name, scope, condition, severity, enabled } = rule;
+  return (
+    <li class={enabled ? "rule" : "rule off"} data-testid="rule" data-rule={id}>
+      <SeverityMark severity={severity} />
+      <span class="rule-what">
+        <a href={ruleLink(id)}>{name}</a>
+        <small>{conditionInWords(condition, rule)}</small>
+      </span>
+      <span class="rule-where">{scopeInWords(scope)}</span>
+      <span class="rule-on">{enabled ? "on" : "off"}</span>
+    </li>
+  );
+}

@@ -1,0 +1,158 @@
+// A person and one alert, in a real browser: it fires, is seen, is acknowledged, clears; nobody reloads the page.
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { AlertClient } from "../flow/alert-client.ts";
+import { useServer } from "../flow/topology.ts";
+import { findChromium } from "./find-chromium.ts";
+
+const executablePath = findChromium();
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-dev-shm-usage",
+  "--disable-gpu",
+  "--disable-background-networking",
+];
+const DEADLINE_MS = 30_000;
+const poll = { timeout: DEADLINE_MS, interval: 100 };
+
+const RULE = {
+  id: "too-hot",
+  name: "Pump too hot",
+  condition: { type: "threshold", metric: "temperature", above: 80, clear: 75 },
+  severity: "critical",
+  cooldownMs: 0,
+} as const;
+
+describe.skipIf(executablePath === undefined)("alerts in Chromium", () => {
+  const server = useServer({ tenant: "demo" });
+  let browser: Browser;
+  let page: Page;
+  const wrong: string[] = [];
+  const demo = () => new AlertClient(server.tenant("demo"), server.run.secret);
+  const report = (temperature: number, device = "pump-1") =>
+    server.tenant("demo").send({ metrics: { temperature } }, device);
+  const incidents = (list: "active" | "resolved") =>
+    page.getByTestId(`${list}-incidents`).getByTestId("incident");
+  const pageState = () => page.getByTestId("incident-page").getAttribute("data-state");
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: executablePath!, args: ARGUMENTS });
+    page = await browser.newPage();
+    page.setDefaultTimeout(DEADLINE_MS);
+    page.on("pageerror", (error) => wrong.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error") wrong.push(`${message.text()} ${message.location().url}`);
+    });
+  });
+  afterAll(() => browser?.close());
+
+  it("[A13] [A45] an alert that fires shows on the open page, and a badge on every page", async ({
+    expect,
+  }) => {
+    await report(60);
+    await demo().addRule(RULE);
+    await page.goto(`${server.run.url}/#/alerts`);
+    await page.getByText("Nothing is firing.").first().waitFor();
+    await expect.poll(() => page.getByTestId("alerts").getAttribute("data-live"), poll).toBe("true");
+    expect(await page.getByTestId("alerts-badge").count()).toBe(0);
+    await report(91.25);
+    await expect.poll(() => incidents("active").count(), poll).toBe(1);
+    const row = await incidents("active").innerText();
+    expect(row).toContain("critical");
+    expect(row).toContain("Pump too hot");
+    expect(row).toContain("temperature above 80, clears at 75");
+    expect(row).toContain("1 device active");
+    expect(await incidents("active").getAttribute("data-state")).toBe("firing");
+    await expect.poll(() => page.getByTestId("alerts-badge").innerText(), poll).toBe("1");
+  });
+
+  it("[A37] [A45] the zone marks the device's row, and its page says what is active", async ({ expect }) => {
+    await page.goto(`${server.run.url}/#/zones/default`);
+    const row = page.locator('[data-testid="device-row"][data-device="pump-1"]');
+    await row.getByTestId("alert-mark").waitFor();
+    await row.getByRole("link").click();
+    await page.getByTestId("device-alerts").waitFor();
+    const strip = await page.getByTestId("device-alerts").innerText();
+    expect(strip).toContain("Pump too hot");
+    expect(strip).toContain("temperature was 91.25");
+    await page.getByTestId("device-alerts").getByRole("link").click();
+    await expect.poll(pageState, poll).toBe("firing");
+    const member = page.getByTestId("member");
+    await expect.poll(() => member.count(), poll).toBe(1);
+    expect(await member.innerText()).toMatch(
+      /temperature[\s\S]*91.25[\s\S]*(read and received|read .*, received)/,
+    );
+    expect(await member.getByRole("link").getAttribute("href")).toContain(
+      "#/devices/pump-1?metric=temperature",
+    );
+  });
+
+  it("[A13] [A38] a person acknowledges it with a text, and the history says who", async ({ expect }) => {
+    await page.goto(`${server.run.url}/#/alerts`);
+    await incidents("active").getByRole("link").click();
+    await page.getByTestId("incident-title").waitFor();
+    await page.getByTestId("action-text").fill("On my way to the pump");
+    await page.getByTestId("acknowledge").click();
+    await expect
+      .poll(() => page.getByTestId("action-said").innerText(), poll)
+      .toBe("Acknowledged: 1 device.");
+    await expect.poll(pageState, poll).toBe("acknowledged");
+    const event = page.locator('[data-testid="event"][data-kind="acknowledged"]');
+    await expect.poll(() => event.innerText(), poll).toContain("local acknowledged");
+    await expect.poll(() => event.innerText(), poll).toContain("On my way to the pump");
+    await expect
+      .poll(async () => (await demo().incidents()).map(({ acknowledgedBy }) => acknowledgedBy), poll)
+      .toEqual(["local"]);
+  });
+
+  it("[A23] a second device that joins shows on the open page, and a comment reaches both", async ({
+    expect,
+  }) => {
+    await report(60, "pump-2");
+    await report(85, "pump-2");
+    await expect.poll(() => page.getByTestId("member").count(), poll).toBe(2);
+    expect(await page.getByTestId("member-count").innerText()).toBe("2 devices active");
+    await page.getByTestId("action-text").fill("Both are on one cooling loop");
+    await page.getByRole("button", { name: "Comment" }).click();
+    await expect.poll(() => page.getByTestId("action-said").innerText(), poll).toBe("Commented: 2 devices.");
+    const comment = page.locator('[data-testid="event"][data-kind="commented"]');
+    await expect.poll(() => comment.innerText(), poll).toContain("Both are on one cooling loop");
+    await report(70, "pump-2");
+    const second = page.locator('[data-testid="member"][data-device="pump-2"]');
+    await expect.poll(() => second.getAttribute("data-state"), poll).toBe("resolved");
+    expect(await pageState()).toBe("acknowledged");
+  });
+
+  it("[A14] a reading that clears resolves it, and the page says so without a reload", async ({ expect }) => {
+    await page.evaluate("window.wasNeverReloaded = true");
+    await report(76);
+    await report(74.5);
+    await expect.poll(pageState, poll).toBe("resolved");
+    const first = page.locator('[data-testid="member"][data-device="pump-1"]');
+    expect(await first.innerText()).toContain("cleared at 74.5");
+    expect(await page.getByTestId("acknowledge").count()).toBe(0);
+    await page.getByTestId("alerts-link").click();
+    await expect.poll(() => incidents("active").count(), poll).toBe(0);
+    await expect.poll(() => incidents("resolved").count(), poll).toBe(1);
+    await expect.poll(() => page.getByTestId("alerts-badge").count(), poll).toBe(0);
+    expect(await page.evaluate("window.wasNeverReloaded")).toBe(true);
+  });
+
+  it("[A38] a viewer sees the same, and why nothing can be pressed", async ({ expect }) => {
+    await report(99);
+    await expect.poll(() => incidents("active").count(), poll).toBe(1);
+    const id = await incidents("active").getAttribute("data-incident");
+    const token = await server.tenant("demo").token("viewer");
+    const context = await browser.newContext();
+    const viewers = await context.newPage();
+    viewers.setDefaultTimeout(DEADLINE_MS);
+    await viewers.goto(`${server.run.url}/#token=${token}`);
+    await viewers.getByTestId("fleet").waitFor();
+    await viewers.goto(`${server.run.url}/#/alerts/${id}`);
+    await viewers.getByTestId("acknowledge").waitFor();
+    expect(await viewers.getByTestId("acknowledge").isDisabled()).toBe(true);
+    expect(await viewers.getByText("only an operator may do this").count()).toBeGreaterThan(0);
+    await context.close();
+    expect(wrong).toEqual([]);
+  });
+});
