@@ -35,7 +35,9 @@ export function channelSettingsReader(database: D1Database): (tenant: string) =>
 
 async function freshOrKnown(database: D1Database, tenant: string): Promise<ChannelSettings> {
   const last = known.get(tenant);
-  if (last !== undefined && wallMs() - last.readAt < FRESH_MS) return last;
+  // A silence that holds may have been ended just now: what it held is sent again only once.
+  const mayHold = ({ endsAt }: Silence) => endsAt === null || endsAt > wallMs();
+  if (last !== undefined && wallMs() - last.readAt < FRESH_MS && !last.silences.some(mayHold)) return last;
   try {
     const fresh = { ...(await read(database, tenant)), readAt: wallMs() };
     known.delete(tenant);
