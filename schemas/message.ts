@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { Alert, AlertAction, AlertEvent, IncidentSnapshot, NoticeKind, Rule } from "./alert.ts";
 import type { Channel, Delivery } from "./channel.ts";
 import type { ReadingProblem } from "./codes.ts";
-import type { DeviceGlance, LatestReading } from "./live.ts";
+import type { AlertFrame, DeviceGlance, LatestReading } from "./live.ts";
 import { deviceName, tenantName, zoneName } from "./name.ts";
 import type { LatestAnswer } from "./query.ts";
 import type { TenantSettings } from "./tenant.ts";
@@ -147,6 +147,17 @@ export interface ZoneRpc {
   told(receipts: NoticeReceipt[]): Promise<void>;
   /** Silences changed: what is held is sent again now. */
   release(): Promise<void>;
+  /** Somebody watches the fleet until `untilMs`, by the wall clock: push events of alerts to it. Gives the active alerts. */
+  watchAlerts(untilMs: number): Promise<Alert[]>;
+}
+
+/** An event, and the incident its alert belongs to. */
+export type ZoneAlertEvent = AlertFrame["event"];
+
+/** The methods of a tenant's fleet object, named by the tenant. Its `fetch` serves the stream. */
+export interface FleetRpc {
+  /** Events of a zone's alerts. False: nobody watches, push no more. */
+  push(events: ZoneAlertEvent[]): Promise<boolean>;
 }
 
 export interface NoticeReceipt {

@@ -16,6 +16,7 @@ import { sweepOrphans } from "./sweep-orphans.ts";
 
 export { ChannelObject } from "./channel-object.ts";
 export { DeviceObject } from "./device-object.ts";
+export { FleetObject } from "./fleet-object.ts";
 export { TenantObject } from "./tenant-object.ts";
 export { ZoneObject } from "./zone-object.ts";
 

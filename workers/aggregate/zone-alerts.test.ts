@@ -266,7 +266,6 @@ it("[A20] an alarm that failed to the last is set again", async () => {
 it("[A23] [A24] [A25] five hundred devices at once: one incident, three messages, all listed, few rows", async () => {
   const zone = zoneOf("outage");
   const queue = await new KeptNotices().into(zone);
-  queue.tookMs = 5;
   const rows = await runInDurableObject<ZoneObject, { written: number }>(zone, (_, { storage }) => {
     const counted = { written: 0 };
     const exec = storage.sql.exec.bind(storage.sql);
@@ -281,11 +280,15 @@ it("[A23] [A24] [A25] five hundred devices at once: one incident, three messages
   const together = (events: AlertEvent[]) => Promise.all(events.map((event) => zone.alerts([event])));
   for (const second of range(50)) {
     at(second * S);
+    const answer = queue.hold();
     await together(alerts.slice(second * 10, second * 10 + 10).map(fired));
+    answer();
+    await vi.waitFor(() => expect(queue.events()).toHaveLength(second * 10 + 10));
     await zone.told(queue.receipts());
   }
-  await vi.waitFor(() => expect(new Set(queue.events()).size).toBe(500));
-  const [firedRows, firedMessages] = [rows.written, queue.sent.length];
+  const firedRows = rows.written;
+  // Of ten events the first leaves at once, what comes until the queue has it goes together.
+  expect(queue.sent.filter(({ type }) => type === "events")).toHaveLength(50 * 2);
   for (const ms of [MINUTE, 2 * MINUTE]) await ring(zone, ms);
   const listed = await zone.incident("north.1");
   expect(listed!.alerts.map(({ id }) => id)).toEqual(alerts.map(({ id }) => id));
@@ -300,7 +303,6 @@ it("[A23] [A24] [A25] five hundred devices at once: one incident, three messages
   }
   expect(await zone.incident("north.1")).toMatchObject({ incident: { state: "resolved", active: 0 } });
   expect(await zone.incident("north.2")).toBeNull();
-  // A row each for the alert, its incident and the event, and a few for messages; the same again when it is confirmed.
-  expect(firedRows).toBeLessThan(500 * 6);
-  expect(firedMessages).toBeLessThan(250);
+  // A row each for the alert, its incident and the event, one when that is confirmed, and a few for messages.
+  expect(firedRows).toBeLessThan(500 * 5);
 });

@@ -54,13 +54,21 @@ export const zoneOf = (tenant: string, zone = "north"): ZoneStub => env.ZONE.get
 export class KeptNotices {
   readonly sent: QueuedNotice[] = [];
   refusing = false;
-  /** How long it takes to answer. */
-  tookMs = 0;
+  #answers = Promise.resolve();
 
   async sendBatch(batch: Iterable<MessageSendRequest<QueuedNotice>>): Promise<void> {
-    if (this.tookMs > 0) await scheduler.wait(this.tookMs);
+    await this.#answers;
     if (this.refusing) throw new Error("the queue is away");
     for (const { body } of batch) this.sent.push(body);
+  }
+
+  /** It answers nobody until the function given is called. */
+  hold(): () => void {
+    let answer: () => void = () => undefined;
+    this.#answers = new Promise((resolve) => {
+      answer = resolve;
+    });
+    return answer;
   }
 
   /** Stands in for the real queue of a zone's object until that is evicted. */
