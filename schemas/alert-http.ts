@@ -38,10 +38,10 @@ export const ruleList = z.object({ rules: z.array(rule) });
 /** Most devices a rule is tried on at once. */
 export const PREVIEWED_MAX = 10;
 
-/** `POST /v1/rules/preview`: epoch ms or ISO 8601, half-open. `device` absent: those the rule concerns, the first ten. */
+/** `POST /v1/rules/preview`: a rule as it was or would be written; epoch ms or ISO 8601, half-open. `device` absent: those the rule concerns, the first ten. */
 export const previewBody = z
   .object({
-    rule: ruleBody,
+    rule: ruleChange,
     device: deviceName.optional(),
     from: bodyInstant,
     to: bodyInstant,

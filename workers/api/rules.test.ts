@@ -218,7 +218,7 @@ it("[A2] a change whose version could not be raised is told by the cron", async 
 });
 
 it("[A1] a tenant has at most 200 rules", async () => {
-  const rule = { ...hot, id: "one", version: 1, createdAt: 0, updatedAt: 0, updatedBy: "" };
+  const rule = { ...hot, enabled: false, id: "one", version: 1, createdAt: 0, updatedAt: 0, updatedBy: "" };
   await env.CONTROL.prepare("INSERT INTO rule SELECT 'full', 'rule-' || value, ?2 FROM json_each(?1)")
     .bind(JSON.stringify(Array.from({ length: RULES_PER_TENANT_MAX - 1 }, (_, i) => i)), JSON.stringify(rule))
     .run();

@@ -3,10 +3,12 @@ import { Hono } from "hono";
 import { checkRule } from "../../../core/alert/check-rule.ts";
 import { type Rule, type RuleBody, ruleId } from "../../../schemas/alert.ts";
 import { previewBody, ruleChange, ruleNew } from "../../../schemas/alert-http.ts";
+import { RULES_PER_DEVICE_MAX } from "../../../schemas/limits.ts";
 import { nowMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { type ApiContext, requireRole, whoOf } from "../caller.ts";
 import { listChannels } from "../channels.ts";
+import { mostOnOneDevice } from "../crowded.ts";
 import type { ApiEnv } from "../env.ts";
 import { previewRule } from "../preview-rule.ts";
 import {
@@ -40,7 +42,7 @@ rules.post("/", requireRole("operator"), async (c) => {
     "invalid_rule",
   );
   const { tenant } = c.var.caller;
-  await check(c.env, tenant, body);
+  await check(c.env, tenant, id, body);
   const now = nowMs(c.env, c.req.raw);
   const rule = { ...body, id, version: 1, createdAt: now, updatedAt: now, updatedBy: whoOf(c.var.caller) };
   await tellDevices(c.env, c.executionCtx, await insertRule(c.env.CONTROL, tenant, rule));
@@ -56,7 +58,7 @@ rules.put("/:rule", requireRole("operator"), async (c) => {
   const { tenant } = c.var.caller;
   const was = await readRule(c.env.CONTROL, tenant, id);
   if (version !== undefined && version !== was.version) throw changedMeanwhile(id);
-  await check(c.env, tenant, body);
+  await check(c.env, tenant, id, body);
   const rule: Rule = {
     ...body,
     id,
@@ -92,9 +94,25 @@ function checkAlone(body: RuleBody): void {
   if (reason !== undefined) throw new Problem("invalid_rule", reason);
 }
 
-/** @throws Problem `invalid_rule`: it can never fire, always does, never clears, or names channels that are none. */
-async function check(env: ApiEnv, tenant: string, body: RuleBody): Promise<void> {
+/** @throws Problem `invalid_rule`: it can never fire, always does, never clears, names channels that are none, or is one too many. */
+async function check(env: ApiEnv, tenant: string, id: string, body: RuleBody): Promise<void> {
   checkAlone(body);
+  await checkChannels(env, tenant, body);
+  if (!body.enabled) return;
+  const others = (await listRules(env.CONTROL, tenant)).filter((rule) => rule.enabled && rule.id !== id);
+  if (others.length < RULES_PER_DEVICE_MAX) return;
+  const { rules, device } = mostOnOneDevice([...others, body].map(({ scope }) => scope));
+  if (rules <= RULES_PER_DEVICE_MAX) return;
+  const which = Object.entries(device).map(([field, value]) => `${field} ${value}`);
+  const whose = which.length === 0 ? "a device" : `a device of ${which.join(", ")}`;
+  const most = `it takes at most ${RULES_PER_DEVICE_MAX}`;
+  throw new Problem(
+    "invalid_rule",
+    `scope: ${whose} would have ${rules} enabled rules, and ${most}: narrow a scope, or disable a rule`,
+  );
+}
+
+async function checkChannels(env: ApiEnv, tenant: string, body: RuleBody): Promise<void> {
   const named = channelsOf(body);
   if (named.length === 0) return;
   const known = await listChannels(env.CONTROL, tenant);
