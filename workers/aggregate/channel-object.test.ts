@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { alertOf, channelOf, resolvedOf, snapshotOf } from "../../core/alert/deliver/fake-notice.ts";
 import type { NoticeKind, Severity } from "../../schemas/alert.ts";
-import type { Channel } from "../../schemas/channel.ts";
+import type { Channel, Delivery } from "../../schemas/channel.ts";
 import type { ChannelNotice } from "../../schemas/message.ts";
 import type { ChannelObject } from "./channel-object.ts";
 
@@ -278,7 +278,7 @@ describe("a channel's object", () => {
   it("[A36] a test message is one attempt, and says what came of it", async () => {
     const object = newObject();
     // Called in place: the test runner keeps the name `test` of a stub for itself.
-    const test = () => runInDurableObject(object, (instance) => instance.test(own));
+    const test = () => runInDurableObject<ChannelObject, Delivery>(object, (instance) => instance.test(own));
     expect(await test()).toMatchObject({ kind: "test", state: "sent", attempts: 1, error: null });
     internet.otherwise = () => Promise.reject(new Error("no route"));
     const failed = await test();
@@ -289,7 +289,7 @@ describe("a channel's object", () => {
 
   it("[A31] a key is known for a day however many messages come, and finished messages go after a week", async () => {
     const object = newObject();
-    await runInDurableObject(object, (instance) => instance.deliver(own, notice("first", "fire")));
+    await object.deliver(own, notice("first", "fire"));
     await runInDurableObject(object, (_, { storage }) => {
       for (let i = 0; i < 1_200; i++) {
         storage.sql.exec(

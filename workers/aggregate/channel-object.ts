@@ -182,11 +182,10 @@ export class ChannelObject extends DurableObject<AggregateEnv> implements Channe
     const nowMs = wallMs();
     const message = this.#store.read(seq);
     if (message === undefined) return; // the channel is gone
-    this.#store.attempted(seq);
     const attempts = message.attempts + 1;
     const { failures } = this.#store.state;
     if (outcome.sent) {
-      this.#store.finish(seq, "sent", nowMs, null);
+      this.#store.finish(seq, "sent", nowMs, null, 1);
       if (notice.kind !== "resolve") this.#store.told(notice.snapshot.incident.id, nowMs);
       if (failures === 0) return;
       this.#store.change({ failures: 0, retryAt: 0 });

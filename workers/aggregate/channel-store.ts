@@ -35,9 +35,7 @@ interface State extends Health {
   counts: Partial<Record<DeliveryState, number>>;
 }
 
-/** What is kept of a message besides what it says. */
-export type Finished = Exclude<DeliveryState, "waiting">;
-export type NewDelivery = Omit<Delivery, "attempts" | "createdAt"> & { attempts?: number };
+type Finished = Exclude<DeliveryState, "waiting">;
 
 type Row = {
   seq: number;
@@ -150,23 +148,24 @@ export class ChannelStore {
     return { notice: JSON.parse(row.body) as Notice, attempts: row.attempts, createdAt: row.created_at };
   }
 
-  finish(seq: number, state: Finished, nowMs: number, error: string | null): void {
+  /** `attempts`: how many were made since it was noted last. */
+  finish(seq: number, state: Finished, nowMs: number, error: string | null, attempts = 0): void {
     const { rowsWritten } = this.#sql.exec(
-      "UPDATE delivery SET state = ?, finished_at = ?, due_at = NULL, error = ? WHERE seq = ? AND state = 'waiting'",
-      ...[state, nowMs, error, seq],
+      `UPDATE delivery SET state = ?, finished_at = ?, due_at = NULL, error = ?, attempts = attempts + ?
+        WHERE seq = ? AND state = 'waiting'`,
+      ...[state, nowMs, error, attempts, seq],
     );
     if (rowsWritten === 0) return;
     this.#sql.exec("DELETE FROM notice WHERE seq = ?", seq);
     this.#count(state);
   }
 
-  /** An attempt was made. */
-  attempted(seq: number): void {
-    this.#sql.exec("UPDATE delivery SET attempts = attempts + 1 WHERE seq = ?", seq);
-  }
-
+  /** An attempt was made, and another is due then. */
   postpone(seq: number, dueAt: number, error: string): void {
-    this.#sql.exec("UPDATE delivery SET due_at = ?, error = ? WHERE seq = ?", dueAt, error, seq);
+    this.#sql.exec(
+      "UPDATE delivery SET due_at = ?, error = ?, attempts = attempts + 1 WHERE seq = ?",
+      ...[dueAt, error, seq],
+    );
   }
 
   /** The receiver is well again: what waits goes now. */

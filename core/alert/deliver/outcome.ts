@@ -21,6 +21,7 @@ export type Outcome =
       notBeforeMs: number;
     };
 
+const LOCATION_CHARS_MAX = 300;
 /** What a receiver says of a message that it could not read; everything else is about the receiver or the way to it. */
 const MESSAGE_REFUSED = new Set([400, 413, 422]);
 
@@ -35,7 +36,7 @@ export function outcomeOf({ status, retryAfter, location, text }: Answer, nowMs:
   const said = text.trim() === "" ? "" : `: ${text.trim()}`;
   const error =
     status >= 300 && status < 400
-      ? `answered ${status}, and redirects are not followed; give the channel the address it leads to${location === null ? "" : `: ${location}`}`
+      ? `answered ${status}, and redirects are not followed; give the channel the address it leads to${location === null ? "" : `: ${location.slice(0, LOCATION_CHARS_MAX)}`}`
       : `answered ${status}${said}`;
   return { sent: false, error, fault, notBeforeMs: nowMs + asked };
 }
