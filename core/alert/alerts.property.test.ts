@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { AlertEvent } from "../../schemas/alert.ts";
+import { type AlertEvent, alertEvent } from "../../schemas/alert.ts";
 import { act } from "./act.ts";
 import {
   ABOVE_10,
@@ -280,6 +280,7 @@ describe("an alert's life", () => {
             moved(device.alerts, device.subject, START_MS + now);
           } else device.restart();
         }
+        for (const event of untold(device)) expect(alertEvent.parse(event)).toEqual(event);
         const lives = Map.groupBy(untold(device), ({ alert }) => alert.id);
         const active = new Map(activeAlerts(device.alerts).map((alert) => [alert.id, alert]));
         for (const [id, events] of lives) {

@@ -197,16 +197,36 @@ describe("an alert of readings", () => {
       return device.temp(minute * MINUTE_MS, value);
     };
     for (let i = 0; i < 4; i++) {
-      expect(at(10 * i, 11)).toEqual(["fired"]);
+      expect(at(2 * i, 11)).toEqual(["fired"]);
       expect(device.alert!.flapping).toBe(false);
-      expect(at(10 * i + 1, 7)).toEqual(["resolved"]);
+      expect(at(2 * i + 1, 7)).toEqual(["resolved"]);
     }
     expect(at(59.9, 11)).toEqual(["fired"]);
     expect(device.alert!.flapping).toBe(true);
+    device.restart();
     expect([at(61, 7), at(70.9, 7), at(70.95, 11), at(71, 7), at(80.9, 9)]).toEqual([[], [], [], [], []]);
     expect(at(81, 7)).toEqual(["resolved"]);
-    expect(at(82, 11)).toEqual(["fired"]);
+  });
+
+  it("[A19] what flapped and has been calm may fire again without flapping", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10 });
+    for (let i = 0; i < 10; i++) device.temp(i * MINUTE_MS, i % 2 === 0 ? 11 : 7);
+    expect(device.alert!.flapping).toBe(true);
+    expect(device.temp(19 * MINUTE_MS, 7)).toEqual(["resolved"]);
+    expect(device.temp(20 * MINUTE_MS, 11)).toEqual(["fired"]);
     expect(device.alert!.flapping).toBe(false);
+  });
+
+  it("[A19] at an hour to the millisecond the first of five firings counts no more", () => {
+    for (const [fifth, flaps] of [
+      [HOUR_MS - 1, true],
+      [HOUR_MS, false],
+    ] as const) {
+      const device = new FakeAlerts({ condition: ABOVE_10 });
+      for (let i = 0; i < 8; i++) device.temp(i * MINUTE_MS, i % 2 === 0 ? 11 : 7);
+      device.temp(fifth, 11);
+      expect(device.alert!.flapping).toBe(flaps);
+    }
   });
 
   it("[A19] five firings in more than an hour are no flapping", () => {
