@@ -95,9 +95,12 @@ export class ZoneAlerts {
       return applyTime(this.#book, this.#zone, nowMs);
     });
     await this.#send();
-    const sendAt = this.#outbox.nextAt();
-    const times = [this.#book.nextAt(), sendAt === null ? null : Math.max(sendAt, this.#refusedUntil)];
-    const nextAt = Math.min(...times.map((at) => at ?? Number.POSITIVE_INFINITY));
+    const never = Number.POSITIVE_INFINITY;
+    const nextAt = Math.min(
+      this.#book.nextAt() ?? never,
+      Math.max(this.#outbox.nextAt() ?? never, this.#refusedUntil),
+      this.#outbox.hasNews() ? wallMs() + this.#resendMs : never,
+    );
     return Number.isFinite(nextAt) ? nextAt : null;
   }
 

@@ -152,10 +152,14 @@ export class ZoneOutbox {
     return this.#sql.exec<{ waits: number }>(query, incident).one().waits === 1;
   }
 
-  /** When something is to be sent; 0: there is news in no message yet. Null: nothing waits. */
+  /** When a message is to be sent again; null: none waits. */
   nextAt(): number | null {
-    const { at } = this.#sql.exec<{ at: number | null }>("SELECT min(resend_at) AS at FROM outbox").one();
-    return this.#unpacked(1).length > 0 ? 0 : at;
+    return this.#sql.exec<{ at: number | null }>("SELECT min(resend_at) AS at FROM outbox").one().at;
+  }
+
+  /** There is news in no message yet. */
+  hasNews(): boolean {
+    return this.#unpacked(1).length > 0;
   }
 
   // ---- events ------------------------------------------------------------------------------------------------------
