@@ -35,6 +35,7 @@ describe("a rule", () => {
     [{ condition: flat(0), forMs: 60_000 }],
     [{ condition: silence }],
     [{ condition: anomaly, count: 2 }],
+    [{ condition: { ...anomaly, detector: "seasonal" } }],
     [
       {
         condition: ABOVE_10,
@@ -74,6 +75,11 @@ describe("a rule", () => {
     [{ condition: silence, forMs: 1 }, /"forMs" is 1.*"afterMs"/],
     [{ condition: silence, count: 2 }, /"count" is 2.*"afterMs"/],
     [{ condition: flat(0), count: 2 }, /"count" is 2.*"afterMs"/],
+    [
+      { condition: { ...anomaly, detector: "seasonal" }, count: 2 },
+      /"count" is 2.*seasonal is silent for \d+ ms/,
+    ],
+    [{ condition: { ...anomaly, detector: "seasonal" }, forMs: 1 }, /"forMs" 1.*can never fire/],
     [{ condition: { ...anomaly, detector: "astrology" } }, /"detector" is astrology.*name another/],
     [
       {
