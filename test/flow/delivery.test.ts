@@ -1,10 +1,13 @@
 // Messages on their way out: a channel's object and a real receiver, which fails, hangs, redirects and recovers.
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { alertOf, channelOf, resolvedOf, snapshotOf } from "../../core/alert/deliver/fake-notice.ts";
 import type { AlertEvent, Incident, NoticeKind, NoticeMessage } from "../../schemas/alert.ts";
 import type { Channel } from "../../schemas/channel.ts";
 import type { ChannelNotice, ChannelRpc, ZoneRpc } from "../../schemas/message.ts";
+import { startLocal } from "../../scripts/local-run.ts";
 import { answerWith, Receiver } from "./receiver.ts";
 import { eachTopology, type ServerUnderTest } from "./topology.ts";
 import { until } from "./until.ts";
@@ -20,7 +23,7 @@ async function receiver(): Promise<Receiver> {
 }
 
 /** The object of a channel, called as the consumer calls it. */
-async function channelObject({ run }: ServerUnderTest, name: string): Promise<ChannelRpc> {
+async function channelObject({ run }: Pick<ServerUnderTest, "run">, name: string): Promise<ChannelRpc> {
   const namespace = await run.miniflare.getDurableObjectNamespace("CHANNEL", run.objectsWorker);
   return namespace.get(namespace.idFromName(name)) as unknown as ChannelRpc;
 }
@@ -211,6 +214,32 @@ eachTopology((server) => {
       .first();
     expect(incident).toEqual({ state: "resolved", zone: "east" });
   });
+});
+
+it("[A31] [A33] what waits survives a restart, and comes with its key", async () => {
+  const own = (await receiver()).always(answerWith(500));
+  const state = await mkdtemp(join(tmpdir(), "telltale-delivery-"));
+  const start = async () => {
+    const run = await startLocal({ port: 0, state, split: false, tenant: "local", quiet: true });
+    return { run, object: await channelObject({ run }, "acme/restarted") };
+  };
+  const first = await start();
+  await first.object.deliver(webhookTo(own), noticeOf("fire", 1));
+  await first.object.deliver(webhookTo(own), noticeOf("resolve", 2));
+  await until("an attempt that failed", () => own.received[0]);
+  await first.run.stop();
+  own.always(answerWith(200));
+  const tried = own.received.length;
+  const second = await start();
+  try {
+    await sent(second.object, 2);
+    expect(keys(own).slice(tried)).toEqual(["north.7.fire.1", "north.7.resolve.2"]);
+    await second.object.deliver(webhookTo(own), noticeOf("fire", 1));
+    expect((await second.object.deliveries(10)).deliveries).toHaveLength(2);
+  } finally {
+    await second.run.stop();
+    await rm(state, { recursive: true });
+  }
 });
 
 /** `isGenuine` of docs/webhooks.md, run as it stands there. */
