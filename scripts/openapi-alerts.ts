@@ -1,7 +1,7 @@
 // The paths of the OpenAPI document about rules, alerts, incidents, channels and silences.
 import * as z from "zod";
 import type { ZodOpenApiPathsObject } from "zod-openapi";
-import { alert, channelId, incidentSnapshot, rule, ruleId } from "../schemas/alert.ts";
+import { alert, channelId, condition, incident, incidentSnapshot, rule, ruleId } from "../schemas/alert.ts";
 import {
   type ActionKind,
   actionBodies,
@@ -25,6 +25,17 @@ import {
 } from "../schemas/alert-http.ts";
 import { channel, delivery, silence, silenceBody } from "../schemas/channel.ts";
 import { operation } from "./openapi-operation.ts";
+
+/** Named in the document, so that it has them once. */
+const NAMED = {
+  Condition: condition,
+  Rule: rule,
+  Alert: alert,
+  Incident: incident,
+  Channel: channel,
+  Silence: silence,
+};
+for (const [id, schema] of Object.entries(NAMED)) z.globalRegistry.add(schema, { id });
 
 const tag = "alerts";
 const paths = {

@@ -1,7 +1,10 @@
 // One route of the API → its operation in the OpenAPI document.
-import type * as z from "zod";
+import * as z from "zod";
 import type { ZodOpenApiOperationObject, ZodOpenApiParameters } from "zod-openapi";
 import { problemDocument } from "../schemas/error.ts";
+
+/** Named in the document, so that it has it once. */
+z.globalRegistry.add(problemDocument, { id: "Problem" });
 
 export const problem = {
   description: "A problem document",

@@ -26,6 +26,9 @@ import { retentionAnswer, tenantSettings, tenantSettingsChange } from "../schema
 import { alertPaths } from "./openapi-alerts.ts";
 import { operation, problem } from "./openapi-operation.ts";
 
+/** Named in the document, so that it has it once. */
+z.globalRegistry.add(jobAnswer, { id: "Job" });
+
 const device = z.object({ device: deviceName });
 const zone = z.object({ zone: zoneName });
 const job = z.object({ job: z.string() });

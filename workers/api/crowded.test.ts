@@ -1,8 +1,10 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { RuleScope } from "../../schemas/alert.ts";
 import { problem } from "../test-support.ts";
 import { answerOf, ask } from "./api-test-support.ts";
 import { mostOnOneDevice } from "./crowded.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const times = (count: number, scope: RuleScope): RuleScope[] => Array.from({ length: count }, () => scope);
 
