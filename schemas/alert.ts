@@ -36,7 +36,7 @@ const spanMs = z
   .min(1_000)
   .max(7 * DAY_MS);
 
-export const detectorName = z.enum(["zscore", "shape"]);
+export const detectorName = z.enum(["seasonal", "zscore"]);
 export type DetectorName = z.infer<typeof detectorName>;
 
 /** What a rule looks for. PERSISTED in rules and devices: new fields need a default, none changes meaning. */
@@ -69,7 +69,7 @@ export const condition = z.discriminatedUnion("type", [
     .object({
       type: z.literal("anomaly"),
       metric: metricName,
-      detector: detectorName.default("shape"),
+      detector: detectorName.default("seasonal"),
       level: z.enum(["warning", "critical"]).default("critical"),
     })
     .strict(),

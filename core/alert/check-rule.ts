@@ -1,6 +1,6 @@
 // A rule → why it is refused, when it could never fire, would always fire, or would never clear (SPEC A1).
 import type { Condition, RuleBody } from "../../schemas/alert.ts";
-import { detectorOf } from "./condition/anomaly.ts";
+import { detectors } from "./anomaly/index.ts";
 import type { Level } from "./condition/threshold.ts";
 
 /** Why the rule is refused: the value, the limit and the remedy; undefined: it can fire and clear. */
@@ -17,11 +17,8 @@ function checkCondition(condition: Condition): string | undefined {
     case "flat_line":
       return checkTolerance(condition.tolerance);
     case "no_data":
-      return undefined;
     case "anomaly":
-      return detectorOf(condition.detector) === undefined
-        ? `"detector" is ${condition.detector}, which this deployment does not have: the rule can never fire; name another`
-        : undefined;
+      return undefined;
     case "expression":
       return checkLevel(condition) ?? checkSides(condition);
   }
@@ -86,7 +83,7 @@ function checkDuration({ condition, forMs, count }: RuleBody): string | undefine
   if ((type === "no_data" || type === "flat_line") && count > 1)
     return `"count" is ${count}, but a ${type} rule counts no readings; give 1 and say how long with "afterMs"`;
   if (type !== "anomaly" || (forMs === 0 && count === 1)) return undefined;
-  const refractoryMs = detectorOf(condition.detector)?.refractoryMs ?? 0;
+  const refractoryMs = detectors[condition.detector].refractoryMs;
   return refractoryMs > 0
     ? `"count" is ${count} and "forMs" ${forMs}, but after an anomaly the detector ${condition.detector} is silent for ${refractoryMs} ms: the rule can never fire; give count 1 and forMs 0`
     : undefined;

@@ -1,5 +1,5 @@
 // A value against what a detector has learnt of its metric.
-import type { Condition, DetectorName } from "../../../schemas/alert.ts";
+import type { Condition } from "../../../schemas/alert.ts";
 import { type AnyDetector, detectors } from "../anomaly/index.ts";
 import { atLeastMs, type Instant, type Sample, type Verdict } from "./verdict.ts";
 
@@ -14,9 +14,6 @@ type AnomalyCondition = Extract<Condition, { type: "anomaly" }>;
 
 /** An anomaly is an instant: its alert stays so long at least, for who looks it up to find it. */
 const HELD_MS = 10 * 60_000;
-
-/** By the name a rule gives. */
-const detectorOf = (name: DetectorName): AnyDetector => detectors[name];
 
 /** Detectors at work: a state is unpacked when it is first needed and packed once, at the end. */
 export class OpenDetectors {
@@ -45,7 +42,7 @@ export function anomaly(
   sample: Sample,
   open: OpenDetectors,
 ): Verdict {
-  const detector = detectorOf(name);
+  const detector: AnyDetector = detectors[name];
   const score = open.score(memory, detector, sample);
   if (score >= detector[level]) {
     memory.alarm = { t: sample.t, receivedAt: sample.receivedAt };
