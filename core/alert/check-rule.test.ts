@@ -80,7 +80,6 @@ describe("a rule", () => {
       /"count" is 2.*seasonal is silent for \d+ ms/,
     ],
     [{ condition: { ...anomaly, detector: "seasonal" }, forMs: 1 }, /"forMs" 1.*can never fire/],
-    [{ condition: { ...anomaly, detector: "astrology" } }, /"detector" is astrology.*name another/],
     [
       {
         condition: ABOVE_10,
