@@ -201,14 +201,7 @@ export const alert = z.object({
 });
 export type Alert = z.infer<typeof alert>;
 
-export const alertEventKind = z.enum([
-  "fired",
-  "acknowledged",
-  "assigned",
-  "commented",
-  "flapping",
-  "resolved",
-]);
+export const alertEventKind = z.enum(["fired", "acknowledged", "assigned", "commented", "resolved"]);
 export type AlertEventKind = z.infer<typeof alertEventKind>;
 
 /** What happened to an alert, and the alert after it: `alert.revision` numbers it. PERSISTED like the alert. */
