@@ -3,7 +3,7 @@ import * as z from "zod";
 import { createDocument } from "zod-openapi";
 import { archiveQuery, listQuery } from "../schemas/http.ts";
 import { importBody, jobAnswer, jobList, jobsQuery, partAnswer, replayBody } from "../schemas/job.ts";
-import { snapshotFrame, zoneFrame } from "../schemas/live.ts";
+import { fleetFrame, snapshotFrame, zoneFrame } from "../schemas/live.ts";
 import { deviceName, zoneName } from "../schemas/name.ts";
 import {
   archiveAnswer,
@@ -170,6 +170,14 @@ export function openApiDocument() {
           tag: "operators",
           parameters: { query: fleetHistoryQuery },
           answer: fleetHistoryAnswer,
+        }),
+      },
+      "/v1/fleet/stream": {
+        get: operation({
+          summary: "The active alerts of all zones, then each event: a WebSocket, or server-sent events",
+          tag: "operators",
+          parameters: { query: z.object({ after: z.coerce.number().optional() }) },
+          answer: fleetFrame,
         }),
       },
       "/v1/fleet": { get: operation({ summary: "The fleet", tag: "operators", answer: fleetAnswer }) },
