@@ -1,6 +1,7 @@
 // A receiver of messages on this machine: a real HTTP server that answers as a test says and keeps what it was sent.
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 
 export interface ReceivedMessage {
   path: string;
@@ -24,9 +25,8 @@ export class Receiver {
 
   constructor() {
     this.#server = createServer(async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      const body = Buffer.concat(chunks).toString("utf8");
+      const body = await text(request).catch(() => undefined);
+      if (body === undefined) return; // the sender died at it
       const message = { path: request.url ?? "", headers: request.headers, body };
       this.received.push(message);
       (this.#answers.shift() ?? this.#otherwise)(response, message);
