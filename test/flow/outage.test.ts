@@ -77,9 +77,9 @@ describe.concurrent("an outage", () => {
   it("[A23] [A24] [A25] [A32] of 500 devices of a zone: one incident, at most three messages, all 500 listed, one resolve", async () => {
     const plant = site("plant");
     const devices = named("pump", 500);
-    await plant.begin(devices, null);
     const condition = { type: "threshold", metric: "level", above: 50, clear: 40 } as const;
     await plant.addRule({ id: "too-full", condition });
+    await plant.begin(devices, null);
     await plant.report(devices, 90);
     const { id } = await plant.incidentWith({ members: 500, active: 500 });
     expect((await plant.incident(id)).alerts).toHaveLength(500);
