@@ -29,7 +29,7 @@ export function conditionInWords(
     case "no_data":
       return `no data${condition.metric === undefined ? "" : ` of ${condition.metric}`} for ${formatSpan(condition.afterMs)}`;
     case "anomaly":
-      return `${condition.metric} behaves unlike before (${condition.detector}, ${condition.level})${lasting}`;
+      return `${condition.metric} is unusual${condition.level === "critical" ? "" : " to some degree"}${lasting}`;
   }
 }
 

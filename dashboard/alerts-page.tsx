@@ -25,7 +25,7 @@ export function AlertsPage({ state, zone }: Filter) {
     (incident) => (zone === null || incident.zone === zone) && (state === null || incident.state === state),
   );
   return (
-    <Shell crumbs={[{ label: "Alerts" }]}>
+    <Shell crumbs={[{ label: "Alerts" }]} showsFeed>
       <div class="page" data-testid="alerts" data-live={feed?.isLive ?? false}>
         <div class="page-head">
           <h1>Alerts</h1>

@@ -29,7 +29,9 @@ export function IncidentActions({ view, onActed }: { view: IncidentView; onActed
   const [said, setSaid] = useState<Said | null>(null);
   const { mayOperate, name, role } = identityOf(api.session.token);
   const [assignee, setAssignee] = useState(name);
-  const active = view.alerts.filter(({ resolvedAt }) => resolvedAt === null).length;
+  const active = view.alerts.filter(({ resolvedAt }) => resolvedAt === null);
+  const isMine = active.every(({ acknowledgedBy }) => acknowledgedBy === name);
+  const isTaken = active.every(({ state }) => state === "acknowledged");
 
   const act = async (kind: ActionKind, more: { to?: string } = {}) => {
     setBusy(kind);
@@ -51,7 +53,7 @@ export function IncidentActions({ view, onActed }: { view: IncidentView; onActed
   };
   const isOff = !mayOperate || busy !== null;
   const reason = mayOperate ? undefined : `Your token is of the role ${role}; only an operator may do this.`;
-  const devices = `${formatCount(active)} ${active === 1 ? "device" : "devices"}`;
+  const devices = `${formatCount(active.length)} ${active.length === 1 ? "device" : "devices"}`;
 
   return (
     <section class="actions" aria-label="What to do">
@@ -73,7 +75,13 @@ export function IncidentActions({ view, onActed }: { view: IncidentView; onActed
           onInput={(event) => setText(event.currentTarget.value)}
         />
         <div class="choices">
-          <button type="submit" class="button" disabled={isOff} title={reason} data-testid="acknowledge">
+          <button
+            type="submit"
+            class={isTaken ? "button small" : "button"}
+            disabled={isOff || isMine}
+            title={reason ?? (isMine ? "You have acknowledged it." : undefined)}
+            data-testid="acknowledge"
+          >
             {busy === "ack" ? "Acknowledging…" : "Acknowledge"}
           </button>
           <button

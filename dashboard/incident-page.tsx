@@ -16,7 +16,7 @@ export function IncidentPage({ id }: { id: string }) {
   const { answer, error, isLoading, reload } = useIncident(id);
   const crumbs = [{ label: "Alerts", href: alertsLink() }, { label: answer?.incident.rule.name ?? id }];
   return (
-    <Shell crumbs={crumbs}>
+    <Shell crumbs={crumbs} showsFeed>
       <div class="page" data-testid="incident-page" data-state={answer?.incident.state}>
         {error && error.status !== 404 && <Failure error={error} onRetry={reload} />}
         {error?.status === 404 && (

@@ -15,10 +15,12 @@ export interface Crumb {
 interface ShellProps {
   crumbs: Crumb[];
   watch?: ZoneWatch;
+  /** The page shows alerts: it says whether they come by themselves. */
+  showsFeed?: boolean;
   children: ComponentChildren;
 }
 
-export function Shell({ crumbs, watch, children }: ShellProps) {
+export function Shell({ crumbs, watch, showsFeed, children }: ShellProps) {
   const activeCount = useFeed()?.active?.length ?? 0;
   const title = [...crumbs.map(({ label }) => label).reverse(), "Telltale"].join(" · ");
   useEffect(() => {
@@ -45,10 +47,11 @@ export function Shell({ crumbs, watch, children }: ShellProps) {
           )}
         </nav>
         <AlertsLink />
-        <a class="bar-link" href={rulesLink()}>
+        <a class="bar-link" href={rulesLink()} aria-current={currentIf(rulesLink())}>
           Rules
         </a>
         {watch && <ConnectionState watch={watch} />}
+        {showsFeed && <FeedState />}
         <ThemeButton />
         <SignOutButton />
       </header>
@@ -56,6 +59,8 @@ export function Shell({ crumbs, watch, children }: ShellProps) {
     </>
   );
 }
+
+const currentIf = (link: string) => (location.hash.startsWith(link) ? "true" : undefined);
 
 /** How many incidents are active, on every page; loud while one is not acknowledged. */
 function AlertsLink() {
@@ -66,6 +71,7 @@ function AlertsLink() {
     <a
       class="bar-link"
       href={alertsLink()}
+      aria-current={currentIf(alertsLink())}
       data-testid="alerts-link"
       aria-label={`Alerts, ${active.length} active`}
     >
@@ -93,6 +99,16 @@ function ConnectionState({ watch }: { watch: ZoneWatch }) {
     <span class="connection" data-testid="connection-state" data-state={watch.connection} role="status">
       <i class="lamp" aria-hidden="true" />
       {STATE_TEXT[watch.connection]}
+    </span>
+  );
+}
+
+function FeedState() {
+  const isLive = useFeed()?.isLive ?? false;
+  return (
+    <span class="connection" data-state={isLive ? "live" : "reconnecting"} role="status">
+      <i class="lamp" aria-hidden="true" />
+      {isLive ? "live" : "asks every 10 s"}
     </span>
   );
 }

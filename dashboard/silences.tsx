@@ -120,7 +120,12 @@ export function IncidentSilence({ incident }: { incident: Incident }) {
           {error.message}
         </p>
       )}
-      {silences.length > 0 && <SilenceRows silences={silences} onChange={reload} />}
+      {silences.length > 0 && (
+        <>
+          <h2>Silenced</h2>
+          <SilenceRows silences={silences} onChange={reload} />
+        </>
+      )}
       {isOpen ? (
         <p class="choices">
           <span>

@@ -19,10 +19,15 @@ export interface IncidentView extends IncidentSnapshot {
 /** Makes good what no stream told; the fleet's stream tells the rest. */
 const REREAD_EVERY_MS = 15_000;
 
+/** An answer of so many alerts is large, and while they fire it would be asked for again and again. */
+const LARGE_COUNT = 50;
+const LARGE_EVERY_MS = 4_000;
+
 export function useIncident(id: string): Loaded<IncidentView> {
   const api = useApi();
   const loaded = useAnswer(id, (signal) => loadIncident(api, id, signal), REREAD_EVERY_MS);
-  useSignals(useContext(FeedContext), loaded.reload);
+  const isLarge = (loaded.answer?.alerts.length ?? 0) > LARGE_COUNT;
+  useSignals(useContext(FeedContext), loaded.reload, isLarge ? LARGE_EVERY_MS : undefined);
   return loaded;
 }
 

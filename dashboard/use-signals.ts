@@ -4,7 +4,11 @@ import type { AlertFeed } from "./alert-feed.ts";
 
 const AT_MOST_EVERY_MS = 1_000;
 
-export function useSignals(feed: AlertFeed | null, reload: () => void): void {
+export function useSignals(
+  feed: AlertFeed | null,
+  reload: () => void,
+  atMostEveryMs: number = AT_MOST_EVERY_MS,
+): void {
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isWaiting = false;
@@ -12,18 +16,18 @@ export function useSignals(feed: AlertFeed | null, reload: () => void): void {
       timer = undefined;
       if (!isWaiting) return;
       isWaiting = false;
-      timer = setTimeout(settle, AT_MOST_EVERY_MS);
+      timer = setTimeout(settle, atMostEveryMs);
       reload();
     };
     const unsubscribe = feed?.onSignal(() => {
       isWaiting = true;
       if (timer !== undefined) return;
-      timer = setTimeout(settle, AT_MOST_EVERY_MS);
+      timer = setTimeout(settle, atMostEveryMs);
       reload();
     });
     return () => {
       clearTimeout(timer);
       unsubscribe?.();
     };
-  }, [feed, reload]);
+  }, [feed, reload, atMostEveryMs]);
 }
