@@ -10,10 +10,10 @@ const HOURS_A_WEEK = 168;
  * is in the middle of a plateau (docs/decisions/0009-anomaly-detection.md).
  */
 export const SETTINGS = {
-  refractoryMs: 18 * HOUR_MS,
+  refractoryMs: 12 * HOUR_MS,
   /** Nothing is said before so many readings, nor before so much event time. */
   leastReadings: 150,
-  leastMs: 24 * HOUR_MS,
+  leastMs: 12 * HOUR_MS,
   /** What the level and the scales remember: so many readings, but no less than that many times `readingMs`. */
   memoryReadings: 5000,
   /** The same of the fatigue. */
@@ -34,9 +34,8 @@ export const SETTINGS = {
   habit: 1.2,
   /** What a day leaves of the largest spike. */
   habitKept: 0.95,
-  /** An alarm raises the threshold of the mean that gave it by so much (in the exponent), and of both by so much. */
+  /** The logarithm of what an alarm multiplies the threshold of the mean that gave it by; it wears off. */
   fatigue: 0.6,
-  fatigueBoth: 0.05,
 };
 
 const VERSION = 1;
@@ -64,7 +63,6 @@ const fresh = () => ({
   slowSquare: 0,
   fastFatigue: 0,
   slowFatigue: 0,
-  bothFatigue: 0,
   /** Of the hour under way. */
   hourReadings: 0,
   hourMean: 0,
@@ -183,16 +181,14 @@ function judge(
 ): number {
   s.fastFatigue -= s.fastFatigue * rested;
   s.slowFatigue -= s.slowFatigue * rested;
-  s.bothFatigue -= s.bothFatigue * rested;
   if (s.readings <= SETTINGS.leastReadings || s.learntMs < SETTINGS.leastMs) return 0;
   // Both ways: an alarm at an instant far ahead must not silence until that instant.
   if (Math.abs(at - s.alarmAt) < SETTINGS.refractoryMs) return 0;
-  const fast = fastDeviations * Math.exp(-s.fastFatigue - s.bothFatigue);
-  const slow = slowDeviations * Math.exp(-s.slowFatigue - s.bothFatigue);
+  const fast = fastDeviations * Math.exp(-s.fastFatigue);
+  const slow = slowDeviations * Math.exp(-s.slowFatigue);
   const most = Math.max(fast, slow);
   if (most >= 1) {
     s.alarmAt = at;
-    s.bothFatigue += SETTINGS.fatigueBoth;
     if (fast >= slow) s.fastFatigue += SETTINGS.fatigue;
     else s.slowFatigue += SETTINGS.fatigue;
   }

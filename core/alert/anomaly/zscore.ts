@@ -47,9 +47,11 @@ function score({ bytes, readings }: ZscoreState, _at: number, value: number): nu
 /** Summed anew each time: running sums drift, and an outlier that left the window would stay in them. */
 function deviationsOf(readings: Float64Array, held: number, value: number): number {
   let mean = 0;
-  for (let i = 0; i < held; i++) mean += readings[i]! / held;
+  for (let i = 0; i < held; i++) mean += readings[i]!;
+  mean /= held;
   let variance = 0;
-  for (let i = 0; i < held; i++) variance += (readings[i]! - mean) ** 2 / held;
+  for (let i = 0; i < held; i++) variance += (readings[i]! - mean) ** 2;
+  variance /= held;
   const distance = Math.abs(value - mean);
   // The mean of equal readings may differ from them in the last digit.
   if (distance <= 1e-12 * Math.abs(mean)) return 0;

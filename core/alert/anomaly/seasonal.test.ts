@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { seasonal } from "./seasonal.ts";
+
+const MONDAY = Date.parse("2026-03-02T00:00:00Z");
+const STEP = 300_000;
+const A_DAY = 288;
+const wave = (i: number) => Math.sin(i * 12.9898) + Math.sin(i * 78.233);
+const swing = (i: number) => 20 + 10 * Math.sin((2 * Math.PI * i) / A_DAY) + wave(i);
+
+/** Days of readings every 5 minutes → the rows with an alarm. */
+const alarms = (days: number, valueAt: (row: number) => number) => {
+  const state = seasonal.create();
+  return Array.from({ length: days * A_DAY }, (_, row) => row).filter(
+    (row) => seasonal.score(state, MONDAY + row * STEP, valueAt(row)) >= seasonal.warning,
+  );
+};
+const day = (row: number) => Math.floor(row / A_DAY);
+
+describe("the seasonal detector", () => {
+  it("[A40] finds what a daily swing would hide", () => {
+    expect(alarms(20, swing).filter((row) => day(row) >= 7)).toEqual([]);
+    // Noon's value at midnight, well inside what is usual in a day.
+    const stuck = alarms(20, (row) => (day(row) === 15 ? swing(15 * A_DAY + 72) : swing(row)));
+    expect([...new Set(stuck.map(day))].filter((at) => at >= 7)).toEqual([15]);
+  });
+
+  it("[A40] gets used to a spike that comes every day, not to one at another hour", () => {
+    const daily = (row: number) => wave(row) + (row % A_DAY === 10 * 12 ? 80 : 0);
+    const usual = alarms(20, daily);
+    expect(usual.length).toBeLessThanOrEqual(4);
+    const odd = 18 * A_DAY + 23 * 12;
+    expect(alarms(20, (row) => daily(row) + (row === odd ? 80 : 0))).toEqual([...usual, odd]);
+  });
+
+  it("[A40] finds a quiet Sunday's value on a working day once it knows the week", () => {
+    const office = (row: number) =>
+      wave(row) + (day(row) % 7 < 5 && row % A_DAY >= 96 && row % A_DAY < 216 ? 40 : 0);
+    const fromWeek5 = (rows: number[]) => rows.map(day).filter((at) => at >= 28);
+    expect(fromWeek5(alarms(42, office))).toEqual([]);
+    // A Wednesday on which nobody came.
+    expect(fromWeek5(alarms(42, (row) => (day(row) === 30 ? wave(row) : office(row))))).toEqual([30]);
+  });
+
+  it("[A40] finds a shift of the level, which no single reading shows", () => {
+    const shifted = (row: number) => 3 * wave(row) + (row >= 10 * A_DAY ? 8 : 0);
+    const found = alarms(14, shifted).filter((row) => day(row) >= 5);
+    expect(found[0]).toBeGreaterThanOrEqual(10 * A_DAY);
+    expect(found[0]).toBeLessThan(10 * A_DAY + 24);
+  });
+
+  it("[A40] knows neither unit nor offset", () => {
+    const rows = alarms(14, (row) => wave(row) + (row === 3000 ? 50 : 0));
+    expect(rows).toContain(3000);
+    for (const [unit, offset] of [
+      [2 ** 40, 0],
+      [2 ** -40, 0],
+      [-1, 0],
+      [1, 2 ** 20],
+    ] as const) {
+      expect(alarms(14, (row) => offset + unit * (wave(row) + (row === 3000 ? 50 : 0)))).toEqual(rows);
+    }
+  });
+
+  it("[A40] finds the first change of a constant, and a counter's steady growth is none", () => {
+    expect(alarms(6, (row) => (row < 1000 ? 7.3 : 7.4))[0]).toBe(1000);
+    expect(alarms(14, (row) => 1e9 + 40 * row)).toEqual([]);
+  });
+
+  it("[A42] each alarm makes the next of its kind harder, until that wears off", () => {
+    // The same spike, each day an hour and more later: never a habit.
+    const wandering = (row: number) => wave(row) + ((row + 24) % (A_DAY + 40) === 0 ? 30 : 0);
+    const first = alarms(60, wandering);
+    expect(first.length).toBeGreaterThan(0);
+    expect(first.length).toBeLessThan(60 / 3);
+  });
+
+  it("says nothing in the first half day, however much comes", () => {
+    const state = seasonal.create();
+    for (let second = 0; second < 43_200; second++) {
+      const value = second % 1000 === 999 ? 1e6 : wave(second);
+      expect(seasonal.score(state, MONDAY + 1000 * second, value)).toBe(0);
+    }
+  });
+});
