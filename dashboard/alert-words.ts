@@ -62,28 +62,33 @@ export function measuredBy({ metric, rule }: Pick<Alert, "metric" | "rule">): st
   return `${left} ${SIGNS[operator]} ${right}`;
 }
 
-/** `2 h`, `90 s`, `1 min 30 s`: a rule's span, to the second. */
+const UNITS = [
+  [86_400_000, "d"],
+  [3_600_000, "h"],
+  [60_000, "min"],
+  [1_000, "s"],
+  [1, "ms"],
+] as const;
+
+/** `2 h`, `90 ms`, `1 min 30 s`: a rule's span, exactly. */
 export function formatSpan(spanMs: number): string {
-  if (spanMs < 1_000) return `${spanMs} ms`;
-  const units = [
-    [86_400, "d"],
-    [3_600, "h"],
-    [60, "min"],
-    [1, "s"],
-  ] as const;
-  let seconds = Math.round(spanMs / 1_000);
+  let restMs = spanMs;
   const parts: string[] = [];
-  for (const [unitSeconds, unit] of units) {
-    const whole = Math.floor(seconds / unitSeconds);
+  for (const [unitMs, unit] of UNITS) {
+    const whole = Math.floor(restMs / unitMs);
     if (whole > 0) parts.push(`${whole} ${unit}`);
-    seconds -= whole * unitSeconds;
+    restMs -= whole * unitMs;
   }
-  return parts.join(" ");
+  return parts.length === 0 ? "0 s" : parts.join(" ");
 }
 
-/** How long something lasted, in the two largest units: `3 min 20 s`, `2 d 4 h`. */
+/** How long something lasted, in the two largest units from a second up: `3 min 20 s`, `2 d 4 h`. */
 export function formatLasting(spanMs: number): string {
-  return formatSpan(Math.max(1_000, spanMs)).split(" ").slice(0, 4).join(" ");
+  const seconds = Math.max(1, Math.round(spanMs / 1_000));
+  return formatSpan(seconds * 1_000)
+    .split(" ")
+    .slice(0, 4)
+    .join(" ");
 }
 
 export const RESOLUTIONS: Record<Resolution, string> = {

@@ -9,7 +9,6 @@ const DONE: Record<AlertEventKind, string> = {
   acknowledged: "acknowledged",
   assigned: "assigned",
   commented: "commented",
-  flapping: "is flapping",
   resolved: "resolved",
 };
 

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { deviceLink, parseRoute, tokenInFragment, zoneLink } from "./route.ts";
+import {
+  alertsLink,
+  deviceLink,
+  incidentLink,
+  parseRoute,
+  ruleLink,
+  tokenInFragment,
+  zoneLink,
+} from "./route.ts";
 
 describe("parseRoute", () => {
   it.each([
@@ -14,12 +22,22 @@ describe("parseRoute", () => {
       "#/devices/p?metric=a&metric=b%26c&range=6h",
       { page: "device", device: "p", metrics: ["a", "b&c"], range: "6h" },
     ],
+    ["#/alerts", { page: "alerts", state: null, zone: null }],
+    ["#/alerts?state=firing&zone=hall-2", { page: "alerts", state: "firing", zone: "hall-2" }],
+    ["#/alerts/hall.2.17", { page: "incident", id: "hall.2.17" }],
+    ["#/alerts/too-hot.0.1.pump%3A1", { page: "incident", id: "too-hot.0.1.pump:1" }],
+    ["#/rules", { page: "rules" }],
+    ["#/rules/new", { page: "rule", rule: "new" }],
   ])("%s", (fragment, route) => {
     expect(parseRoute(fragment)).toEqual(route);
   });
 
   it("reads back what the links write", () => {
     expect(parseRoute(zoneLink("a:b.c"))).toEqual({ page: "zone", zone: "a:b.c" });
+    expect(parseRoute(incidentLink("a:b.c.1"))).toEqual({ page: "incident", id: "a:b.c.1" });
+    expect(parseRoute(alertsLink({ zone: "a&b" }))).toEqual({ page: "alerts", state: null, zone: "a&b" });
+    expect(parseRoute(ruleLink("too-hot"))).toEqual({ page: "rule", rule: "too-hot" });
+    expect(parseRoute(ruleLink(null))).toEqual({ page: "rule", rule: null });
     const view = { metrics: ["PM2.5", "a,b=c d"], range: "7d" };
     expect(parseRoute(deviceLink("x", view))).toEqual({ page: "device", device: "x", ...view });
   });

@@ -29,6 +29,7 @@ export interface RuleDraft {
   detectorLevel: "warning" | "critical";
   operator: "+" | "-" | "*" | "/";
   right: string;
+  apart: string;
   lasting: string;
   count: string;
 }
@@ -54,6 +55,7 @@ export const EMPTY_DRAFT: RuleDraft = {
   detectorLevel: "critical",
   operator: "-",
   right: "",
+  apart: "10 min",
   lasting: "0 s",
   count: "1",
 };
@@ -65,21 +67,23 @@ export const FIELDS: Record<ConditionType, readonly (keyof RuleDraft)[]> = {
   rate_of_change: ["metric", "direction", "by", "over", "lasting", "count"],
   flat_line: ["metric", "tolerance", "after"],
   anomaly: ["metric", "detector", "detectorLevel"],
-  expression: ["metric", "operator", "right", "side", "level", "clear", "lasting", "count"],
+  expression: ["metric", "operator", "right", "apart", "side", "level", "clear", "lasting", "count"],
 };
 
 export function draftOf(rule: Rule): RuleDraft {
   const { name, severity, enabled, scope, condition, forMs, count } = rule;
   const { zone = "", model = "", device = "" } = scope;
   const draft = { ...EMPTY_DRAFT, name, severity, enabled, zone, model, device, type: condition.type };
-  Object.assign(draft, { lasting: forMs === 0 ? "0 s" : formatSpan(forMs), count: String(count) });
+  Object.assign(draft, { lasting: formatSpan(forMs), count: String(count) });
   if (condition.type === "expression") Object.assign(draft, { metric: condition.left });
   else draft.metric = condition.metric ?? "";
   switch (condition.type) {
     case "threshold":
       return { ...draft, ...levelDraft(condition) };
-    case "expression":
-      return { ...draft, ...levelDraft(condition), operator: condition.operator, right: condition.right };
+    case "expression": {
+      const { operator, right, withinMs } = condition;
+      return { ...draft, ...levelDraft(condition), operator, right, apart: formatSpan(withinMs) };
+    }
     case "rate_of_change": {
       const { by, overMs, direction } = condition;
       return { ...draft, by: String(by), over: formatSpan(overMs), direction };
@@ -138,7 +142,8 @@ function conditionOf(draft: RuleDraft): RuleInput["condition"] {
     case "expression": {
       const right = draft.right.trim();
       if (right === "") throw new DraftError("Which second metric? None is given.");
-      return { type, left: metric, operator, right, ...levelOf(draft) };
+      const withinMs = spanOf("Read at most apart", draft.apart);
+      return { type, left: metric, operator, right, withinMs, ...levelOf(draft) };
     }
     case "rate_of_change":
       return {

@@ -91,6 +91,7 @@ export function RuleFields({ draft, onChange }: FieldsProps) {
             ["/", "divided by"],
           ])}
         {has("right") && text("right", "Second metric")}
+        {has("apart") && text("apart", "Read at most apart")}
         {has("side") &&
           choice("side", "Is", [
             ["above", "above"],

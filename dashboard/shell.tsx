@@ -47,7 +47,7 @@ export function Shell({ crumbs, watch, showsFeed, children }: ShellProps) {
           )}
         </nav>
         <AlertsLink />
-        <a class="bar-link" href={rulesLink()} aria-current={currentIf(rulesLink())}>
+        <a class="bar-link" href={rulesLink()} aria-current={currentIf(rulesLink())} data-testid="rules-link">
           Rules
         </a>
         {watch && <ConnectionState watch={watch} />}

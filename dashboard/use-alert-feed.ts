@@ -9,16 +9,23 @@ export function useAlertFeed(): AlertFeed {
   const api = useApi();
   const [feed] = useState(() => new AlertFeed(api));
   useEffect(() => {
-    const close = keepOpen<FleetFrame>(
-      api,
-      "/v1/fleet/stream",
-      {},
-      {
-        onFrame: () => feed.signal(),
-        onState: (state) => feed.setLive(state === "live"),
-      },
-    );
+    let close = () => {};
+    // A token that was never accepted opens no stream: it may not even be one.
+    const unsubscribe = feed.onChange(() => {
+      if (feed.active === null) return;
+      unsubscribe();
+      close = keepOpen<FleetFrame>(
+        api,
+        "/v1/fleet/stream",
+        {},
+        {
+          onFrame: () => feed.signal(),
+          onState: (state) => feed.setLive(state === "live"),
+        },
+      );
+    });
     return () => {
+      unsubscribe();
       close();
       feed.close();
     };

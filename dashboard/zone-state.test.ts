@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Alert } from "../schemas/alert.ts";
 import type { DeviceGlance, ZoneFrame } from "../schemas/live.ts";
 import { applyFrames, EMPTY_ZONE } from "./zone-state.ts";
 
@@ -95,5 +96,40 @@ describe("applyFrames", () => {
     const { state } = applyFrames(opened, [snapshot(2, [glance("b"), glance("d")])], NOW);
     expect([...state.devices.keys()]).toEqual(["b", "d"]);
     expect(state.seq).toBe(2);
+  });
+});
+
+describe("alerts", () => {
+  const alert = (id: string, device: string, revision = 1, resolvedAt: number | null = null) =>
+    ({ id, device, revision, resolvedAt }) as Alert;
+  const frame = (seq: number, event: Alert): ZoneFrame => ({
+    type: "alert",
+    seq,
+    device: event.device,
+    event: { kind: "fired", at: NOW, by: null, text: null, incident: "z.1", alert: event },
+  });
+  const firing = applyFrames(opened, [frame(8, alert("x", "a"))], NOW);
+
+  it("[A45] a snapshot brings the active ones, an event changes them, and only their device's row is drawn", () => {
+    expect(firing.state.alerts.get("a")).toEqual([alert("x", "a")]);
+    expect([...firing.changed]).toEqual(["a"]);
+    const again = applyFrames(
+      firing.state,
+      [{ ...snapshot(9, []), alerts: [alert("y", "b")] } as ZoneFrame],
+      NOW,
+    );
+    expect([...again.state.alerts.keys()]).toEqual(["b"]);
+    expect(again.changed).toContain("a");
+  });
+
+  it("[A45] a lower revision changes nothing, one that is resolved goes", () => {
+    const newer = applyFrames(
+      firing.state,
+      [frame(9, alert("x", "a", 3)), frame(10, alert("x", "a", 2))],
+      NOW,
+    );
+    expect(newer.state.alerts.get("a")).toEqual([alert("x", "a", 3)]);
+    const over = applyFrames(newer.state, [frame(11, alert("x", "a", 4, NOW))], NOW);
+    expect(over.state.alerts.size).toBe(0);
   });
 });

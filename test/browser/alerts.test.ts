@@ -138,13 +138,72 @@ describe.skipIf(executablePath === undefined)("alerts in Chromium", () => {
     expect(await page.evaluate("window.wasNeverReloaded")).toBe(true);
   });
 
+  it("[A1] [A46] a rule is typed, refused with the reason, tried on the past, saved, and listed", async ({
+    expect,
+  }) => {
+    await page.getByTestId("rules-link").click();
+    await page.getByRole("link", { name: "New rule" }).click();
+    const type = (field: string, text: string) => page.locator(`[name=${field}]`).fill(text);
+    await type("name", "Warm");
+    await type("metric", "temperature");
+    await type("level", "74");
+    await type("clear", "90");
+    await page.getByTestId("try-rule").click();
+    await expect.poll(() => page.getByTestId("rule-failure").innerText(), poll).toContain('"clear" (90)');
+    await type("clear", "65");
+    await page.getByTestId("try-rule").click();
+    const preview = page.getByTestId("rule-preview");
+    await expect.poll(() => preview.innerText(), poll).toContain("on 2 of 2 devices");
+    expect(await page.getByTestId("rule-failure").count()).toBe(0);
+    await type("zone", "nowhere-yet");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("version 1").waitFor();
+    await page.getByTestId("rules-link").click();
+    await expect.poll(() => page.getByTestId("rule").count(), poll).toBe(2);
+    const listed = await page.getByTestId("rule").filter({ hasText: "Warm" }).innerText();
+    expect(listed).toContain("temperature above 74, clears at 65");
+    expect(listed).toContain("every device in zone nowhere-yet");
+    // A browser writes the answer that refused on the console.
+    expect(wrong.splice(0).every((text) => /status of 400/.test(text))).toBe(true);
+  });
+
+  it("[A29] an incident is silenced for an hour, which the alerts' page lists and ends", async ({
+    expect,
+  }) => {
+    await report(99);
+    await page.getByTestId("alerts-link").click();
+    await expect.poll(() => incidents("active").count(), poll).toBe(1);
+    await incidents("active").getByRole("link").click();
+    await page.getByRole("button", { name: "Silence…" }).click();
+    await page.getByRole("button", { name: "1 h", exact: true }).click();
+    await expect.poll(() => page.getByTestId("silence").count(), poll).toBe(1);
+    await page.getByTestId("alerts-link").click();
+    await expect
+      .poll(() => page.getByTestId("silence").innerText(), poll)
+      .toContain("zone default, rule too-hot");
+    expect(await incidents("active").count()).toBe(1);
+    await page.getByRole("button", { name: "End" }).click();
+    await expect.poll(() => page.getByTestId("silence").count(), poll).toBe(0);
+  });
+
+  it("[A38] resolved by hand, it says by whom", async ({ expect }) => {
+    await incidents("active").getByRole("link").click();
+    await page.getByRole("button", { name: "Resolve…" }).click();
+    await page.getByTestId("action-text").fill("The sensor is broken");
+    await page.getByRole("button", { name: "Resolve", exact: true }).click();
+    await expect.poll(pageState, poll).toBe("resolved");
+    const event = page.locator('[data-testid="event"][data-kind="resolved"]');
+    await expect.poll(() => event.innerText(), poll).toMatch(/local resolved\s+“?The sensor is broken/);
+    await report(60);
+  });
+
   it("[A38] a viewer sees the same, and why nothing can be pressed", async ({ expect }) => {
     await report(99);
+    await page.getByTestId("alerts-link").click();
     await expect.poll(() => incidents("active").count(), poll).toBe(1);
     const id = await incidents("active").getAttribute("data-incident");
     const token = await server.tenant("demo").token("viewer");
-    const context = await browser.newContext();
-    const viewers = await context.newPage();
+    const viewers = await (await browser.newContext()).newPage();
     viewers.setDefaultTimeout(DEADLINE_MS);
     await viewers.goto(`${server.run.url}/#token=${token}`);
     await viewers.getByTestId("fleet").waitFor();
@@ -152,7 +211,21 @@ describe.skipIf(executablePath === undefined)("alerts in Chromium", () => {
     await viewers.getByTestId("acknowledge").waitFor();
     expect(await viewers.getByTestId("acknowledge").isDisabled()).toBe(true);
     expect(await viewers.getByText("only an operator may do this").count()).toBeGreaterThan(0);
-    await context.close();
+    await viewers.context().close();
+    await report(60);
     expect(wrong).toEqual([]);
+  });
+
+  it("without a stream the page asks by itself, and shows what fires all the same", async ({ expect }) => {
+    const cutOff = await (await browser.newContext()).newPage();
+    cutOff.setDefaultTimeout(DEADLINE_MS);
+    await cutOff.routeWebSocket(/fleet\/stream/, (socket) => socket.close());
+    await cutOff.goto(`${server.run.url}/#/alerts`);
+    await cutOff.getByText("asks every 10 s").waitFor();
+    await cutOff.getByText("Nothing is firing.").first().waitFor();
+    await report(99);
+    const shown = cutOff.getByTestId("active-incidents").getByTestId("incident");
+    await expect.poll(() => shown.count(), poll).toBe(1);
+    await cutOff.context().close();
   });
 });

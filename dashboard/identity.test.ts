@@ -1,0 +1,22 @@
+import { expect, it } from "vitest";
+import { identityOf } from "./identity.ts";
+
+/** A JWT as far as the page reads it. */
+const token = (role: string, sub?: string) =>
+  `head.${Buffer.from(JSON.stringify({ tenant: "t", role, sub })).toString("base64url")}.signature`;
+
+it("[A47] a token says who its bearer is, also in other scripts, else the role", () => {
+  expect(identityOf(token("operator", "Jörg 李"))).toEqual({
+    role: "operator",
+    name: "Jörg 李",
+    mayOperate: true,
+  });
+  expect(identityOf(token("admin"))).toEqual({ role: "admin", name: "admin", mayOperate: true });
+});
+
+it("a viewer, and a token that cannot be read, may do nothing", () => {
+  expect(identityOf(token("viewer", "anna")).mayOperate).toBe(false);
+  for (const unreadable of [null, "", "x", "a.b.c", "a.%%%.c"]) {
+    expect(identityOf(unreadable)).toEqual({ role: "viewer", name: "viewer", mayOperate: false });
+  }
+});
