@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import type { Agreement } from "./agreement.ts";
 import { type Grid, hourOf, indexOf, METRICS } from "./beijing-grid.ts";
 
-/** The file's decimals as integers: no cell or sum has more than four. */
-const units = (value: number) => Math.round(value * 10_000);
+/** To the millionth: some cells are interpolated and have as many decimals as a double, so their sum depends on its order. */
+const units = (value: number) => Math.round(value * 1_000_000);
 
 export async function compareMonths(path: string, grid: Grid, agreement: Agreement): Promise<void> {
   const [, ...lines] = (await readFile(path, "utf8")).trim().split(/\r?\n/);
@@ -20,8 +20,8 @@ export async function compareMonths(path: string, grid: Grid, agreement: Agreeme
       const cell = grid.cells[indexOf(grid, station, hour, METRICS.indexOf(metric!))]!;
       if (!Number.isNaN(cell)) values.push(cell);
     }
-    const sum = values.reduce((total, value) => total + units(value), 0);
-    const found = [values.length, Math.min(...values), Math.max(...values), sum];
+    const sum = values.reduce((total, value) => total + value, 0);
+    const found = [values.length, Math.min(...values), Math.max(...values), units(sum)];
     const expected = figures.map(Number);
     expected[3] = units(expected[3]!);
     for (const [place, figure] of ["count", "min", "max", "sum"].entries())

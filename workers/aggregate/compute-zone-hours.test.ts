@@ -214,7 +214,7 @@ it("[S11] [S16] a block of a day that D1 has given up is in the archive, and no 
   const before = await hourOf("given-up", "z");
   await env.WARM_0.batch([
     env.WARM_0.prepare("DELETE FROM rollup WHERE tenant = 'given-up'"),
-    env.WARM_0.prepare("INSERT INTO retained VALUES ('given-up', ?, 2, 0, 0)").bind(T0 + 24 * HOUR_MS),
+    env.WARM_0.prepare("INSERT INTO retained VALUES ('given-up', ?, 2, 0, 0, 0)").bind(T0 + 24 * HOUR_MS),
   ]);
   await store("given-up", "d1", "z", { a: [[T0, 1]] });
   await compute();

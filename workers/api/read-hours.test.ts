@@ -46,7 +46,7 @@ async function store(tenant: string): Promise<void> {
 const retain = (tenant: string, fromMs: number) => [
   env.WARM_0.prepare("DELETE FROM rollup WHERE tenant = ? AND start_ms < ?").bind(tenant, fromMs),
   env.WARM_0.prepare(
-    `INSERT INTO retained VALUES (?, ?, 0, 0, 0) ON CONFLICT (tenant) DO UPDATE SET hourly_from_ms = excluded.hourly_from_ms`,
+    `INSERT INTO retained VALUES (?, ?, 0, 0, 0, 0) ON CONFLICT (tenant) DO UPDATE SET hourly_from_ms = excluded.hourly_from_ms`,
   ).bind(tenant, fromMs),
 ];
 
