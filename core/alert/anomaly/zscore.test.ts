@@ -51,6 +51,11 @@ describe("the z-score", () => {
     expect(zscore.score(taught(Array(50).fill(0.1)), 0, 0.2)).toBeCloseTo(1, 9);
   });
 
+  it("[A44] says nothing where the squares pass what a double holds", () => {
+    expect(zscore.score(taught(alternating(40, 0, 1e300)), 0, 1e308)).toBe(0);
+    expect(zscore.score(taught(Array(40).fill(1e308)), 0, -1e308)).toBe(0);
+  });
+
   it("[A44] skips what is no number", () => {
     const state = taught(alternating(40));
     const before = zscore.pack(state);

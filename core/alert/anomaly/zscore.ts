@@ -55,7 +55,9 @@ function deviationsOf(readings: Float64Array, held: number, value: number): numb
   const distance = Math.abs(value - mean);
   // The mean of equal readings may differ from them in the last digit.
   if (distance <= 1e-12 * Math.abs(mean)) return 0;
-  return distance / Math.sqrt(variance);
+  const deviations = distance / Math.sqrt(variance);
+  // Squares beyond what a double holds say nothing.
+  return Number.isNaN(deviations) ? 0 : deviations;
 }
 
 /** 3 σ is a warning, 5 σ critical. It keeps no silence: every reading is judged alone. */
