@@ -1,6 +1,7 @@
 // The session and the address → the page shown.
 import { useEffect, useState } from "preact/hooks";
 import { AlertsPage } from "./alerts-page.tsx";
+import { ChannelsPage } from "./channels-page.tsx";
 import { FeedContext, useApi, useChanges } from "./context.ts";
 import { DevicePage } from "./device-page.tsx";
 import { FleetPage } from "./fleet-page.tsx";
@@ -39,6 +40,7 @@ function PageOf({ route }: { route: Route }) {
   if (route.page === "device") return <DevicePage key={route.device} route={route} />;
   if (route.page === "alerts") return <AlertsPage state={route.state} zone={route.zone} />;
   if (route.page === "incident") return <IncidentPage key={route.id} id={route.id} />;
+  if (route.page === "channels") return <ChannelsPage />;
   if (route.page === "rules") return <RulesPage />;
   if (route.page === "rule") return <RulePage key={route.rule} rule={route.rule} />;
   return <FleetPage />;

@@ -40,16 +40,20 @@ export function IncidentTimeline({ view }: { view: IncidentView }) {
   );
 }
 
-function whoDidWhat({ kind, by, devices }: TimelineEntry, { alerts }: IncidentView) {
+/** An alert says these of itself; of the others only the histories that were read know, so they cannot be counted. */
+const COUNTED: ReadonlySet<AlertEventKind> = new Set(["fired", "acknowledged"]);
+
+function whoDidWhat({ kind, by, devices }: TimelineEntry, { alerts, histories }: IncidentView) {
   const which = devices.length === 1 ? devices[0] : `${formatCount(devices.length)} devices`;
   if (by === null) return `${which} ${DONE[kind]}`;
+  const isKnown = COUNTED.has(kind) || alerts.every(({ id }) => histories.has(id));
+  const isAll = devices.length === alerts.length;
   const assignee = kind === "assigned" && alerts.find(({ device }) => device === devices[0])?.assignee;
-  const all = alerts.length === 1 || devices.length === alerts.length ? "" : `, ${which}`;
   return (
     <>
       <b>{by}</b> {DONE[kind]}
       {assignee ? ` (now ${assignee})` : ""}
-      {all}
+      {isKnown && !isAll && `, ${which}`}
     </>
   );
 }

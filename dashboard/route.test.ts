@@ -26,6 +26,7 @@ describe("parseRoute", () => {
     ["#/alerts?state=firing&zone=hall-2", { page: "alerts", state: "firing", zone: "hall-2" }],
     ["#/alerts/hall.2.17", { page: "incident", id: "hall.2.17" }],
     ["#/alerts/too-hot.0.1.pump%3A1", { page: "incident", id: "too-hot.0.1.pump:1" }],
+    ["#/channels", { page: "channels" }],
     ["#/rules", { page: "rules" }],
     ["#/rules/new", { page: "rule", rule: "new" }],
   ])("%s", (fragment, route) => {

@@ -8,7 +8,8 @@ export type Route =
   | { page: "incident"; id: string }
   | { page: "rules" }
   /** `rule` null: a new one. */
-  | { page: "rule"; rule: string | null };
+  | { page: "rule"; rule: string | null }
+  | { page: "channels" };
 
 /** Unknown fragments are the fleet: a stale link still lands somewhere useful. */
 export function parseRoute(fragment: string): Route {
@@ -24,6 +25,7 @@ export function parseRoute(fragment: string): Route {
     if (decoded !== null) return { page: "incident", id: decoded };
     return { page: "alerts", state: params.get("state"), zone: params.get("zone") };
   }
+  if (kind === "channels") return { page: "channels" };
   if (kind === "rules") {
     if (decoded === null) return { page: "rules" };
     return { page: "rule", rule: decoded === NEW_RULE ? null : decoded };
@@ -63,6 +65,10 @@ export function incidentLink(id: string): string {
 
 export function rulesLink(): string {
   return "#/rules";
+}
+
+export function channelsLink(): string {
+  return "#/channels";
 }
 
 export function ruleLink(rule: string | null): string {

@@ -5,7 +5,7 @@ import type { RuleList } from "./answers.ts";
 import { useApi } from "./context.ts";
 import { identityOf } from "./identity.ts";
 import { Failure } from "./notices.tsx";
-import { ruleLink } from "./route.ts";
+import { channelsLink, ruleLink } from "./route.ts";
 import { SeverityMark } from "./severity.tsx";
 import { Shell } from "./shell.tsx";
 import { useAnswer } from "./use-answer.ts";
@@ -29,9 +29,14 @@ export function RulesPage() {
         <div class="page-head spread">
           <h1>Rules</h1>
           {mayOperate && (
-            <a class="button as-link" href={ruleLink(null)}>
-              New rule
-            </a>
+            <p class="choices">
+              <a class="button small as-link" href={channelsLink()}>
+                Channels
+              </a>
+              <a class="button as-link" href={ruleLink(null)}>
+                New rule
+              </a>
+            </p>
           )}
         </div>
         {error && <Failure error={error} onRetry={reload} />}

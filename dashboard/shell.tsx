@@ -98,7 +98,7 @@ function ConnectionState({ watch }: { watch: ZoneWatch }) {
   return (
     <span class="connection" data-testid="connection-state" data-state={watch.connection} role="status">
       <i class="lamp" aria-hidden="true" />
-      {STATE_TEXT[watch.connection]}
+      <span>{STATE_TEXT[watch.connection]}</span>
     </span>
   );
 }
@@ -108,7 +108,7 @@ function FeedState() {
   return (
     <span class="connection" data-state={isLive ? "live" : "reconnecting"} role="status">
       <i class="lamp" aria-hidden="true" />
-      {isLive ? "live" : "asks every 10 s"}
+      <span>{isLive ? "live" : "asks every 10 s"}</span>
     </span>
   );
 }
