@@ -29,7 +29,9 @@ export function AlertsPage({ state, zone }: Filter) {
       <div class="page" data-testid="alerts" data-live={feed?.isLive ?? false}>
         <div class="page-head">
           <h1>Alerts</h1>
-          <p class="summary">{feed?.active && summaryOf(feed.active, feed.hasMore)}</p>
+          <p class="summary" role="status">
+            {feed?.active && summaryOf(feed.active, feed.hasMore)}
+          </p>
         </div>
         {feed?.error && <Failure error={feed.error} onRetry={() => feed.signal()} />}
         <div class="tools">
@@ -37,7 +39,7 @@ export function AlertsPage({ state, zone }: Filter) {
           <ZoneFilter {...filter} />
         </div>
         {state !== "resolved" && (
-          <section aria-label="Active incidents" data-testid="active-incidents" aria-live="polite">
+          <section aria-label="Active incidents" data-testid="active-incidents">
             <Incidents incidents={active} />
             {feed?.active && active.length === 0 && <p class="empty calm">{calmOf(filter)}</p>}
           </section>

@@ -1,6 +1,6 @@
 // Where people are told: each channel, what it takes, and what became of the last messages; a test of each.
 import { useState } from "preact/hooks";
-import type { Channel, Route as ChannelRoute, Delivery } from "../schemas/channel.ts";
+import type { Channel, Route as ChannelRoute, Delivery, WeeklyHours } from "../schemas/channel.ts";
 import type { ChannelList, DeliveriesAnswer } from "./answers.ts";
 import { asApiError } from "./api.ts";
 import { useApi } from "./context.ts";

@@ -2,7 +2,9 @@
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { AlertClient } from "../flow/alert-client.ts";
+import { answerWith } from "../flow/receiver.ts";
 import { useServer } from "../flow/topology.ts";
+import { WebhookReceiver } from "../flow/webhook-receiver.ts";
 import { findChromium } from "./find-chromium.ts";
 
 const executablePath = findChromium();
@@ -195,6 +197,26 @@ describe.skipIf(executablePath === undefined)("alerts in Chromium", () => {
     const event = page.locator('[data-testid="event"][data-kind="resolved"]');
     await expect.poll(() => event.innerText(), poll).toMatch(/local resolved\s+“?The sensor is broken/);
     await report(60);
+  });
+
+  it("[A33] the channels' page says what became of a message, and why", async ({ expect }) => {
+    const receiver = await new WebhookReceiver(answerWith(410)).listen();
+    await demo().addChannel({
+      id: "night",
+      name: "Night shift",
+      target: { type: "webhook", url: receiver.urlOf("/x") },
+    });
+    await page.getByTestId("rules-link").click();
+    await page.getByRole("link", { name: "Channels" }).click();
+    const channel = page.getByTestId("channel");
+    await channel.getByRole("button", { name: "Send a test" }).click();
+    await expect.poll(() => channel.getByTestId("delivery").count(), poll).toBe(1);
+    expect(await channel.innerText()).toMatch(/The test is dead: .*410/);
+    receiver.answer("/x", answerWith(204));
+    await channel.getByRole("button", { name: "Send a test" }).click();
+    await channel.getByText("The test is sent.").waitFor();
+    expect(receiver.webhooks.map(({ kind }) => kind)).toEqual(["test", "test"]);
+    await receiver.close();
   });
 
   it("[A38] a viewer sees the same, and why nothing can be pressed", async ({ expect }) => {
