@@ -11,6 +11,7 @@ import { chance } from "./chance.ts";
 import { addCounts, type FaultCounts, type FaultRates, OUTER_FAULTS, WORKER_FAULTS } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
 import { planRound } from "./plan-round.ts";
+import { playRound } from "./play-round.ts";
 import { ENTRY, runRounds } from "./run-rounds.ts";
 import { freePort, ServerProcess } from "./server-process.ts";
 
@@ -67,7 +68,7 @@ describe("the ledger", () => {
 });
 
 it("[X1] [X2] [D6] [D13] [S1] [S2] [S3] [S4] [S22] kills, cuts, evictions, bad queues and bad storage: nothing acknowledged is lost, nothing is counted twice", async () => {
-  const outcomes = await runRounds({ seed: 11, rounds: 3, servers: 2 });
+  const outcomes = await runRounds({ seed: 11, rounds: 3, servers: 2, play: playRound });
   const faults: FaultCounts = {};
   for (const outcome of outcomes) {
     const { seed, error } = outcome;

@@ -32,6 +32,26 @@ export const WORKER_FAULTS = [
 ] as const;
 export type WorkerFault = (typeof WORKER_FAULTS)[number];
 
+/** Injected there too, in rounds of alerts. */
+export const ALERT_FAULTS = [
+  "consumer dies between channels",
+  "zone dies before the commit",
+  "zone dies in the commit",
+  "zone dies after the commit",
+  "channel dies before the commit",
+  "channel dies in the commit",
+  "channel dies after the commit",
+] as const;
+export type AlertFault = (typeof ALERT_FAULTS)[number];
+
+/** How the receiver of a channel behaves. */
+export const RECEIVER_FAULTS = [
+  "receiver answers 500",
+  "receiver cuts the line",
+  "receiver takes it and answers too late",
+] as const;
+export type ReceiverFault = (typeof RECEIVER_FAULTS)[number];
+
 /** Done to it from outside. */
 export const OUTER_FAULTS = [
   "kill -9 of process and runtime",
@@ -43,11 +63,14 @@ export const OUTER_FAULTS = [
   "forced eviction",
   "device deleted under way",
 ] as const;
-export type OuterFault = (typeof OUTER_FAULTS)[number];
+/** And in rounds of alerts. */
+export const OUTER_ALERT_FAULTS = ["forced eviction of a zone", "forced eviction of a channel"] as const;
+export type OuterFault = (typeof OUTER_FAULTS)[number] | (typeof OUTER_ALERT_FAULTS)[number];
 
-export type Fault = WorkerFault | OuterFault;
+export type Fault = WorkerFault | AlertFault | ReceiverFault | OuterFault;
 export type FaultCounts = Partial<Record<Fault, number>>;
-export type FaultRates = Partial<Record<WorkerFault, number>>;
+export type FaultRates = Partial<Record<WorkerFault | AlertFault, number>>;
+export type ReceiverRates = Partial<Record<ReceiverFault, number>>;
 
 /** What the Worker is told: whether the n-th chance of a fault at a place strikes depends on this alone. */
 export interface FaultOrder {
@@ -64,7 +87,12 @@ const RATES_PER_BATCH = [0, 0, 0.2, 0.5];
 /** Each costs a second. */
 const RATES_OF_SILENCE = [0, 0, 0.03, 0.1];
 
-function ratesOf(fault: WorkerFault): readonly number[] {
+/** Each failure in a row doubles how long the channel waits. */
+const RATES_OF_RECEIVER = [0, 0, 0.1, 0.3];
+
+function ratesOf(fault: Fault): readonly number[] {
+  if (/receiver/.test(fault)) return RATES_OF_RECEIVER;
+  if (/(zone|channel) dies/.test(fault)) return RATES;
   if (/object dies/.test(fault)) return RATES_PER_FRAME;
   if (/silent/.test(fault)) return RATES_OF_SILENCE;
   return /batch|consumer|R2/.test(fault) ? RATES_PER_BATCH : RATES;
@@ -74,9 +102,17 @@ function ratesOf(fault: WorkerFault): readonly number[] {
  * The rates of a round. Some faults are left out of it and some are frequent: a round of all faults at once breaks each
  * time at the first of them, and never comes to those behind.
  */
-export function drawRates(random: Random): FaultRates {
-  const rates: FaultRates = {};
-  for (const fault of WORKER_FAULTS) {
+export const drawRates = (random: Random): FaultRates => draw(random, WORKER_FAULTS);
+
+/** Those of a round of alerts: what waits for a silent store, or for R2, says nothing of them. */
+export const drawAlertRates = (random: Random): FaultRates =>
+  draw(random, [...WORKER_FAULTS.filter((fault) => !/silent|R2/.test(fault)), ...ALERT_FAULTS]);
+
+export const drawReceiverRates = (random: Random): ReceiverRates => draw(random, RECEIVER_FAULTS);
+
+function draw<F extends Fault>(random: Random, faults: readonly F[]): Partial<Record<F, number>> {
+  const rates: Partial<Record<F, number>> = {};
+  for (const fault of faults) {
     const rate = random.pick(ratesOf(fault));
     if (rate > 0) rates[fault] = rate;
   }

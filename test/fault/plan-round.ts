@@ -70,11 +70,7 @@ export function planRound(seed: number, todayMs: number): Round {
     const sent = new Writer(random, devices, todayMs - STARTED_MS, kind === "requests").write(length);
     return { kind, devices, commitEveryMs, steps: sent.map((step) => withOuterFaults(step, kind, random)) };
   });
-  const kills = Array.from({ length: random.pick([0, 0, 1, 1, 2]) }, () => ({
-    afterShare: 0.1 + 0.8 * random.next(),
-    delayMs: random.between(0, 40),
-    how: random.pick(KILLS),
-  })).sort((a, b) => a.afterShare - b.afterShare);
+  const kills = planKills(random);
   const deletes = random.hits(0.15);
   if (deletes) streams[0]!.steps[random.between(8, 22)]!.deletesFirst = true;
   const rates = drawRates(random);
@@ -84,6 +80,14 @@ export function planRound(seed: number, todayMs: number): Round {
   }
   const cronTicks = deletes || random.hits(0.3);
   return { seed, tenant: `fault-${seed}`, rates, streams, kills, cronTicks };
+}
+
+export function planKills(random: Random): Kill[] {
+  return Array.from({ length: random.pick([0, 0, 1, 1, 2]) }, () => ({
+    afterShare: 0.1 + 0.8 * random.next(),
+    delayMs: random.between(0, 40),
+    how: random.pick(KILLS),
+  })).sort((a, b) => a.afterShare - b.afterShare);
 }
 
 function withOuterFaults(step: Step, kind: Stream["kind"], random: Random): Step {

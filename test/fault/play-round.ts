@@ -2,13 +2,14 @@
 // is compared with the ledger.
 import { setTimeout as sleep } from "node:timers/promises";
 import { TenantClient } from "../flow/tenant-client.ts";
-import { chance } from "./chance.ts";
 import { compare, type Difference, storedOf } from "./compare.ts";
-import { addCounts, type FaultCounts, type FaultOrder, type OuterFault } from "./faults.ts";
+import type { FaultCounts } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
-import type { Kill, Round } from "./plan-round.ts";
+import { planRound, type Round } from "./plan-round.ts";
 import { playStream, type World } from "./play-stream.ts";
+import type { Play } from "./run-rounds.ts";
 import type { ServerProcess } from "./server-process.ts";
+import { endOf, Storm } from "./storm.ts";
 
 export interface RoundResult extends Difference {
   seed: number;
@@ -22,44 +23,37 @@ const SETTLE_MS_MAX = 60_000;
 /** How long the last blocks are sent and stored while things still break. */
 const STORM_SEALINGS = 4;
 const STORM_PAUSE_MS = 150;
-const ORPHAN_MS_MAX = 300;
 const TICK_PAUSE_MS = 400;
 /** Phases of a deletion after the object has forgotten; and of those the ones after the files have been written anew. */
 const NEW_LIFE = ["files", "staged", "orphans", "hours", "finish", "past", "past hours", "end", "done"];
 const ERASED = NEW_LIFE.slice(2);
 
-export async function playRound(
-  round: Round,
-  server: ServerProcess,
-  secret: string,
-  signal?: AbortSignal,
-): Promise<RoundResult> {
-  return await new PlayedRound(round, server, secret).play(signal);
-}
+export const playRound: Play<RoundResult> = async (seed, todayMs, server, secret, signal) =>
+  await new PlayedRound(planRound(seed, todayMs), server, secret).play(signal);
 
 class PlayedRound {
   readonly #round: Round;
   readonly #server: ServerProcess;
   readonly #client: TenantClient;
   readonly #ledger = new Ledger();
-  readonly #faults: FaultCounts = {};
+  readonly #storm: Storm;
   readonly #failed = new AbortController();
   readonly #deleted: string[] = [];
   /** Where each deletion says how far it is. */
   readonly #deletions = new Map<string, string>();
   #steps = 0;
-  #lives = 0;
 
   constructor(round: Round, server: ServerProcess, secret: string) {
     this.#round = round;
     this.#server = server;
     this.#client = new TenantClient(server.url, secret, round.tenant);
+    this.#storm = new Storm(server, this.#client, round.seed, round.rates);
   }
 
   async play(signal?: AbortSignal): Promise<RoundResult> {
     signal?.addEventListener("abort", () => this.#failed.abort(signal.reason));
-    const { seed, rates, streams } = this.#round;
-    await this.#obey({ seed, rates });
+    const { seed, streams } = this.#round;
+    await this.#storm.begin();
     const world = this.#world();
     const playing = Promise.all(streams.map((stream) => playStream(stream, world)));
     await this.#abortingEachOther([playing, this.#killAll(playing), this.#tick(playing)]);
@@ -68,18 +62,18 @@ class PlayedRound {
       await Promise.all(this.#ledger.devices.map((device) => this.#client.seal(device)));
       await sleep(STORM_PAUSE_MS);
     }
-    await this.#obey({ seed, rates: {} });
+    await this.#storm.end();
     await this.#settle();
     const found = await compare(this.#client, this.#ledger);
     await this.#deliverLate();
     const later = await compare(this.#client, this.#ledger);
-    await this.#obey({ seed, rates: {} });
+    await this.#storm.end();
     const { acknowledged, distinct } = this.#ledger;
     return {
       seed,
       acknowledged,
       distinct,
-      faults: this.#faults,
+      faults: this.#storm.faults,
       lost: Math.max(found.lost, later.lost),
       doubled: Math.max(found.doubled, later.doubled),
       examples: [
@@ -100,14 +94,14 @@ class PlayedRound {
       signal: AbortSignal.any([secondsLeft, this.#failed.signal]),
       token: ({ kind, devices }) =>
         kind === "device socket" ? this.#client.token("device", devices[0]) : this.#client.token("gateway"),
-      note: (fault) => this.#note(fault),
+      note: (fault) => this.#storm.note(fault),
       stepped: () => {
         this.#steps += 1;
       },
       evict: async (device, webSockets) => {
         const object = `${this.#round.tenant}/${device}`;
         const done = await this.#server.order({ do: "evict", object, webSockets });
-        if (done) this.#note(webSockets === "close" ? "forced eviction" : "forced hibernation");
+        if (done) this.#storm.note(webSockets === "close" ? "forced eviction" : "forced hibernation");
       },
       delete: (device) => this.#delete(device),
     };
@@ -121,7 +115,7 @@ class PlayedRound {
     }
     this.#ledger.forget(device);
     this.#deleted.push(device);
-    this.#note("device deleted under way");
+    this.#storm.note("device deleted under way");
   }
 
   /** How far the deletion is; asked for the first time, or when it gave up, it begins or goes on. "": nobody says. */
@@ -152,13 +146,9 @@ class PlayedRound {
 
   async #killAll(playing: Promise<unknown>): Promise<void> {
     const all = this.#round.streams.reduce((sum, { steps }) => sum + steps.length, 0);
-    const isOver = endOf(playing);
-    for (const kill of this.#round.kills) {
-      while (this.#steps < kill.afterShare * all && !isOver()) await sleep(5);
-      if (this.#failed.signal.aborted) return;
-      await sleep(kill.delayMs);
-      await this.#kill(kill);
-    }
+    const share = () => this.#steps / all;
+    const killed = () => this.#ledger.endDoubts();
+    await this.#storm.killAll(this.#round.kills, share, endOf(playing), this.#failed.signal, killed);
   }
 
   async #tick(playing: Promise<unknown>): Promise<void> {
@@ -167,19 +157,6 @@ class PlayedRound {
       await this.#server.order({ do: "tick" }, SETTLE_MS_MAX);
       await this.#expireLeases().catch(() => undefined);
     }
-  }
-
-  async #kill({ how, delayMs }: Kill): Promise<void> {
-    const { seed, rates } = this.#round;
-    await this.#takeCounts({ seed, rates }).catch(() => undefined);
-    if (how === "kill -9 of the runtime first") await this.#server.kill({ runtimeFirst: true });
-    else if (how === "kill -9 of process and runtime") await this.#server.kill();
-    else await this.#server.kill({ runtimeAfterMs: (delayMs * 37) % ORPHAN_MS_MAX });
-    this.#note(how);
-    this.#ledger.endDoubts();
-    await this.#server.start();
-    this.#lives += 1;
-    await this.#obey({ seed: Math.floor(chance(seed, "life", this.#lives) * 2 ** 31), rates });
   }
 
   /** Blocks are sealed and sent until storage has confirmed each. */
@@ -229,34 +206,4 @@ class PlayedRound {
     }
     await this.#computeHours();
   }
-
-  async #obey(order: FaultOrder): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#takeCounts(order);
-      } catch (error) {
-        if (tries >= 5) throw error;
-        await sleep(100);
-      }
-    }
-  }
-
-  async #takeCounts(order: FaultOrder): Promise<void> {
-    const { body } = await this.#client.ask("/local/fault", { method: "POST", body: JSON.stringify(order) });
-    addCounts(this.#faults, body as FaultCounts);
-  }
-
-  #note(fault: OuterFault): void {
-    addCounts(this.#faults, { [fault]: 1 });
-  }
-}
-
-/** Says whether it has come to its end, good or bad. */
-function endOf(playing: Promise<unknown>): () => boolean {
-  let isOver = false;
-  const over = () => {
-    isOver = true;
-  };
-  playing.then(over, over);
-  return () => isOver;
 }

@@ -4,11 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle } from "../../scripts/bundle.ts";
 import { readLocalSecret } from "../../scripts/local-secret.ts";
-import { planRound } from "./plan-round.ts";
-import { playRound, type RoundResult } from "./play-round.ts";
 import { freePort, ServerProcess } from "./server-process.ts";
 
-export interface RoundsOptions {
+/** Plays the round of a seed on a running server. `todayMs`: midnight. */
+export type Play<R> = (
+  seed: number,
+  todayMs: number,
+  server: ServerProcess,
+  secret: string,
+  signal?: AbortSignal,
+) => Promise<R>;
+
+export interface RoundsOptions<R> {
   /** The first round's; each next round's is one higher. */
   seed: number;
   rounds: number;
@@ -16,13 +23,14 @@ export interface RoundsOptions {
   servers: number;
   /** Leaves the state folders behind. */
   keep?: boolean;
-  onRound?(result: RoundOutcome): void;
+  play: Play<R>;
+  onRound?(result: RoundOutcome<R>): void;
   /** Aborted: rounds that are being played fail, and no other begins. */
   signal?: AbortSignal;
 }
 
 /** `error`: the round could not be played to its end, which nothing that was injected excuses. */
-export type RoundOutcome = (RoundResult & { error?: undefined }) | { seed: number; error: string };
+export type RoundOutcome<R> = (R & { error?: undefined }) | { seed: number; error: string };
 
 /** The cron looks at everything there is: after so many rounds a server begins on an empty state again. */
 const ROUNDS_PER_STATE = 10;
@@ -31,14 +39,16 @@ const DAY_MS = 86_400_000;
 /** The Worker that fails by order. */
 export const ENTRY = "test/fault/worker/faulty-worker.ts";
 
-export async function runRounds(options: RoundsOptions): Promise<RoundOutcome[]> {
-  const { seed, rounds, servers, keep, signal } = options;
+export async function runRounds<R extends { seed: number }>(
+  options: RoundsOptions<R>,
+): Promise<RoundOutcome<R>[]> {
+  const { seed, rounds, servers, keep, play, signal } = options;
   const secret = await readLocalSecret();
   const folder = await mkdtemp(join(tmpdir(), "telltale-fault-"));
   const worker = join(folder, "faulty-worker.mjs");
   await writeFile(worker, await bundle(ENTRY, { sourcemap: "inline" }));
   const seeds = Array.from({ length: rounds }, (_, i) => seed + i);
-  const outcomes: RoundOutcome[] = [];
+  const outcomes: RoundOutcome<R>[] = [];
 
   const todayMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
   const playSome = async (state: string) => {
@@ -52,11 +62,8 @@ export async function runRounds(options: RoundsOptions): Promise<RoundOutcome[]>
       for (let played = 0; played < ROUNDS_PER_STATE; played++) {
         const next = seeds.shift();
         if (next === undefined || signal?.aborted) return;
-        const outcome = await playRound(planRound(next, todayMs), server, secret, signal).catch(
-          (error: Error) => ({
-            seed: next,
-            error: error.stack ?? String(error),
-          }),
+        const outcome: RoundOutcome<R> = await play(next, todayMs, server, secret, signal).catch(
+          (error: Error) => ({ seed: next, error: error.stack ?? String(error) }),
         );
         outcomes.push(outcome);
         options.onRound?.(outcome);

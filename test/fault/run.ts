@@ -1,18 +1,73 @@
 // npm run fault: rounds of breaking everything, and a table of what was broken and what it cost, which must be nothing.
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { addCounts, type FaultCounts, OUTER_FAULTS, WORKER_FAULTS } from "./faults.ts";
-import { type RoundOutcome, runRounds } from "./run-rounds.ts";
+import {
+  ALERT_FAULTS,
+  addCounts,
+  type Fault,
+  type FaultCounts,
+  OUTER_ALERT_FAULTS,
+  OUTER_FAULTS,
+  RECEIVER_FAULTS,
+  WORKER_FAULTS,
+} from "./faults.ts";
+import { type AlertRoundResult, playAlertRound } from "./play-alert-round.ts";
+import { playRound, type RoundResult } from "./play-round.ts";
+import { type Play, type RoundOutcome, runRounds } from "./run-rounds.ts";
 
-const USAGE = `usage: npm run fault -- [--rounds 20] [--seed N] [--servers 2] [--keep]
+const USAGE = `usage: npm run fault -- [--alerts] [--rounds 20] [--seed N] [--servers 2] [--keep]
+  --alerts      rounds of alerts: are they fired, told and ended, each once?
   --rounds N    how many rounds (default 20)
   --seed N      of the first round; each next round's is one higher (default: chosen by chance, and printed)
   --servers N   servers at once (default 2)
   --keep        leave the state folders behind`;
 
+/** What is played, and how its result is shown. */
+interface Game<R> {
+  play: Play<R>;
+  faults: readonly Fault[];
+  /** What was there to be lost; what of it was, which must be 0. */
+  sums: [words: string, sum: (result: R) => number][];
+  costs: [words: string, cost: (result: R) => number][];
+}
+
+const READINGS: Game<RoundResult> = {
+  play: playRound,
+  faults: [...OUTER_FAULTS, ...WORKER_FAULTS],
+  sums: [["readings acknowledged", ({ acknowledged }) => acknowledged]],
+  costs: [
+    ["lost", ({ lost }) => lost],
+    ["doubled", ({ doubled }) => doubled],
+  ],
+};
+
+const ALERTS: Game<AlertRoundResult> = {
+  play: playAlertRound,
+  faults: [
+    ...OUTER_FAULTS.filter((fault) => fault !== "device deleted under way"),
+    ...OUTER_ALERT_FAULTS,
+    ...WORKER_FAULTS.filter((fault) => !/silent|R2/.test(fault)),
+    ...ALERT_FAULTS,
+    ...RECEIVER_FAULTS,
+  ],
+  sums: [
+    ["alerts fired", ({ fired }) => fired],
+    ["firings to tell, each at each channel", ({ firings }) => firings],
+    ["delivered", ({ delivered }) => delivered],
+    ["messages sent for it, repeated ones too", ({ messages }) => messages],
+  ],
+  costs: [
+    ["lost", ({ lost }) => lost],
+    ["under two keys, or twice", ({ twice }) => twice],
+    ["not justified", ({ unjustified }) => unjustified],
+    ["without its one resolve", ({ unresolved }) => unresolved],
+  ],
+};
+
 function readArguments() {
   const { values } = parseArgs({
     options: {
+      alerts: { type: "boolean", default: false },
       rounds: { type: "string", default: "20" },
       seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
       servers: { type: "string", default: "2" },
@@ -30,6 +85,7 @@ function readArguments() {
     throw new Error(`--${name} ${values[name]}: a whole number from ${least}\n\n${USAGE}`);
   };
   return {
+    alerts: values.alerts,
     rounds: number("rounds", 1),
     seed: number("seed", 0),
     servers: number("servers", 1),
@@ -37,52 +93,63 @@ function readArguments() {
   };
 }
 
-const count = (value: number) => value.toLocaleString("en-US");
+type Options = Omit<ReturnType<typeof readArguments>, "alerts">;
+interface Played {
+  seed: number;
+  faults: FaultCounts;
+  examples: string[];
+}
 
-function lineOf(outcome: RoundOutcome): string {
+const count = (value: number) => value.toLocaleString("en-US");
+const injectedIn = (faults: FaultCounts) => Object.values(faults).reduce((sum, times) => sum + times, 0);
+
+function lineOf<R extends Played>({ sums, costs }: Game<R>, outcome: RoundOutcome<R>): string {
   if (outcome.error !== undefined) return `round ${outcome.seed}: FAILED: ${outcome.error}`;
-  const { seed, acknowledged, lost, doubled, faults, examples } = outcome;
-  const injected = Object.values(faults).reduce((sum, times) => sum + times, 0);
-  const line = `round ${seed}: ${injected} faults, ${acknowledged} acknowledged, ${lost} lost, ${doubled} doubled`;
+  const { seed, faults, examples } = outcome;
+  const figures = [...sums, ...costs].map(([words, of]) => `${of(outcome as R)} ${words}`);
+  const line = `round ${seed}: ${injectedIn(faults)} faults, ${figures.join(", ")}`;
   return [line, ...examples.map((example) => `  ${example}`)].join("\n");
 }
 
-function tableOf(outcomes: readonly RoundOutcome[], seconds: number): string {
+function tableOf<R extends Played>(
+  game: Game<R>,
+  outcomes: readonly RoundOutcome<R>[],
+  seconds: number,
+): string {
+  const whole = outcomes.filter(({ error }) => error === undefined) as R[];
   const injected: FaultCounts = {};
-  const total = { acknowledged: 0, lost: 0, doubled: 0, failed: 0 };
-  for (const outcome of outcomes) {
-    if (outcome.error !== undefined) {
-      total.failed += 1;
-      continue;
-    }
-    addCounts(injected, outcome.faults);
-    for (const key of ["acknowledged", "lost", "doubled"] as const) total[key] += outcome[key];
-  }
+  for (const { faults } of whole) addCounts(injected, faults);
   const table = new Table({ colAligns: ["left", "right"], style: { head: [], border: [], compact: true } });
-  for (const fault of [...OUTER_FAULTS, ...WORKER_FAULTS]) table.push([fault, count(injected[fault] ?? 0)]);
-  const all = Object.values(injected).reduce((sum, times) => sum + times, 0);
-  table.push(["faults injected", count(all)], ["rounds", count(outcomes.length)]);
-  if (total.failed > 0) table.push(["rounds not played to the end", count(total.failed)]);
+  for (const fault of game.faults) table.push([fault, count(injected[fault] ?? 0)]);
+  table.push(["faults injected", count(injectedIn(injected))], ["rounds", count(outcomes.length)]);
+  const failed = outcomes.length - whole.length;
+  if (failed > 0) table.push(["rounds not played to the end", count(failed)]);
   table.push(["seconds", count(Math.round(seconds))]);
-  table.push(["readings acknowledged", count(total.acknowledged)]);
-  table.push(["lost", count(total.lost)], ["doubled", count(total.doubled)]);
+  for (const [words, of] of [...game.sums, ...game.costs])
+    table.push([words, count(whole.reduce((sum, result) => sum + of(result), 0))]);
   return table.toString();
 }
 
-const { rounds, seed, servers, keep } = readArguments();
-console.log(`${rounds} rounds from seed ${seed}`);
-const startedAt = Date.now();
-const stopping = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
-const outcomes = await runRounds({
-  rounds,
-  seed,
-  servers,
-  keep,
-  signal: stopping.signal,
-  onRound: (outcome) => console.log(lineOf(outcome)),
-});
-console.log(tableOf(outcomes, (Date.now() - startedAt) / 1_000));
-const bad = outcomes.filter((outcome) => outcome.error !== undefined || outcome.lost + outcome.doubled > 0);
-for (const { seed: one } of bad) console.log(`again: npm run fault -- --rounds 1 --seed ${one}`);
-process.exitCode = bad.length > 0 || outcomes.length < rounds ? 1 : 0;
+/** True: nothing was lost. */
+async function run<R extends Played>(game: Game<R>, options: Options, flags: string): Promise<boolean> {
+  const startedAt = Date.now();
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
+  const outcomes = await runRounds<R>({
+    ...options,
+    play: game.play,
+    signal: stopping.signal,
+    onRound: (outcome) => console.log(lineOf(game, outcome)),
+  });
+  console.log(tableOf(game, outcomes, (Date.now() - startedAt) / 1_000));
+  const isBad = (outcome: RoundOutcome<R>) =>
+    outcome.error !== undefined || game.costs.some(([, of]) => of(outcome as R) > 0);
+  const bad = outcomes.filter(isBad);
+  for (const { seed } of bad) console.log(`again: npm run fault -- ${flags}--rounds 1 --seed ${seed}`);
+  return bad.length === 0 && outcomes.length === options.rounds;
+}
+
+const { alerts, ...options } = readArguments();
+console.log(`${options.rounds} rounds from seed ${options.seed}`);
+const isGood = alerts ? await run(ALERTS, options, "--alerts ") : await run(READINGS, options, "");
+process.exitCode = isGood ? 0 : 1;

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { type LocalRun, startLocal } from "../../scripts/local-run.ts";
 
 export type ServerOrder = { id: number } & (
-  | { do: "evict"; object: string; webSockets: "close" | "hibernate" }
+  | { do: "evict"; kind?: "ZoneObject" | "ChannelObject"; object: string; webSockets: "close" | "hibernate" }
   | { do: "tick" }
 );
 export interface ServerAnswer {
@@ -13,7 +13,7 @@ export interface ServerAnswer {
 }
 
 /** Everything that waits for a time waits little, so that a round is seconds. */
-const VARS = { OUTBOX_RESEND_MS: "400", SEAL_SPREAD_MS: "0", GRACE_MS: "500" };
+const VARS = { OUTBOX_RESEND_MS: "400", SEAL_SPREAD_MS: "0", GRACE_MS: "500", NOTICE_RESEND_MS: "400" };
 
 let run: LocalRun | undefined;
 
@@ -26,7 +26,7 @@ async function stop(): Promise<void> {
 async function obey(order: ServerOrder): Promise<void> {
   if (run === undefined) throw new Error("it does not run yet");
   if (order.do === "tick") return run.tick();
-  await run.miniflare.unsafeEvictDurableObject(run.objectsWorker, "DeviceObject", {
+  await run.miniflare.unsafeEvictDurableObject(run.objectsWorker, order.kind ?? "DeviceObject", {
     name: order.object,
     webSockets: order.webSockets,
   });

@@ -1,12 +1,13 @@
 // The queue's two ends on a bad day: what is sent may be refused, lost, doubled or late, and who reads it may die at it.
 import type { BlockMessage } from "../../../schemas/message.ts";
+import type { AlertFault, WorkerFault } from "../faults.ts";
 import { type Around, aroundStores, sufferSilence } from "./faulty-storage.ts";
 import { coin, InjectedFault, someMs, strikes } from "./strikes.ts";
 
 const DELAY_MS_MAX = 1_200;
 
-/** Bodies taken out of the queue, to be delivered when everything newer has been. */
-let heldBack: unknown[] = [];
+/** Messages taken out of a queue, to be delivered when everything newer has been. */
+let heldBack: { queue: string; body: unknown }[] = [];
 
 let consumedCount = 0;
 
@@ -14,14 +15,14 @@ let consumedCount = 0;
 export const consumed = () => consumedCount;
 
 /** Sends what was held back; how much that was. */
-export async function release(queue: Queue): Promise<number> {
-  const bodies = heldBack;
+export async function release({ ROLLUPS, NOTICES }: { ROLLUPS: Queue; NOTICES: Queue }): Promise<number> {
+  const messages = heldBack;
   heldBack = [];
-  for (let i = 0; i < bodies.length; i += 20) {
-    const batch = bodies.slice(i, i + 20).map((body) => ({ body, contentType: "v8" as const }));
-    await queue.sendBatch(batch);
+  for (const { queue, body } of messages) {
+    if (queue === "telltale-notices") await NOTICES.send(body, { contentType: "json" });
+    else await ROLLUPS.send(body, { contentType: "v8" });
   }
-  return bodies.length;
+  return messages.length;
 }
 
 /** Where each block begins that the queue took from an object, in the order it took them. */
@@ -32,7 +33,9 @@ export function faultyQueue(queue: Queue, ctx: DurableObjectState, place: string
   const sendBatch = async (messages: Iterable<MessageSendRequest>) => {
     let batch = [...messages];
     if (strikes("queue refuses", place)) throw new InjectedFault("the queue refuses");
-    const starts = batch.map(({ body }) => (body as BlockMessage).startMs);
+    const starts = batch
+      .map(({ body }) => body as Partial<BlockMessage>)
+      .flatMap(({ startMs }) => startMs ?? []);
     taken.set(place, [...(taken.get(place) ?? []), ...starts]);
     if (strikes("queue forgets", place)) return;
     if (strikes("queue reorders", place)) batch = batch.toReversed();
@@ -51,7 +54,12 @@ type Consume<Env> = (batch: MessageBatch<unknown>, env: Env) => void | Promise<v
 
 interface ConsumerEnv {
   DEVICE: DurableObjectNamespace;
+  ZONE: DurableObjectNamespace;
+  CHANNEL: DurableObjectNamespace;
 }
+
+/** What a consumer says to an object when a message is done with. */
+const CONFIRMATIONS = ["confirm", "told"];
 
 /** The reading end: `consume` gets the batch as a bad queue delivers it, and dies where it is told to. */
 export async function consumeFaultily<Env extends ConsumerEnv>(
@@ -62,7 +70,7 @@ export async function consumeFaultily<Env extends ConsumerEnv>(
   let messages = [...batch.messages];
   messages = messages.filter((message) => {
     if (!strikes("message much later", batch.queue)) return true;
-    heldBack.push(message.body);
+    heldBack.push({ queue: batch.queue, body: message.body });
     message.ack();
     return false;
   });
@@ -135,23 +143,30 @@ class Consumer {
       if (call.method === "batch") this.#dieAt("consumer dies between D1 and ack");
       return result;
     };
-    const getByName = (name: string) => {
-      const object = env.DEVICE.getByName(name) as unknown as Record<
-        string,
-        (...values: unknown[]) => unknown
-      >;
-      return new Proxy(object, {
-        get:
-          (_, method: string) =>
-          async (...values: unknown[]) => {
-            this.#live();
-            this.#dieAt("consumer dies before confirming");
-            if (strikes("confirmation lost", name)) throw new InjectedFault("the object is away");
-            return await object[method]!(...values);
-          },
-      });
-    };
-    return { ...aroundStores(env, around), DEVICE: { getByName } };
+    const faulty = (objects: DurableObjectNamespace) => ({
+      getByName: (name: string) => {
+        const object = objects.getByName(name) as unknown as Record<
+          string,
+          (...values: unknown[]) => unknown
+        >;
+        return new Proxy(object, {
+          get:
+            (_, method: string) =>
+            async (...values: unknown[]) => {
+              this.#live();
+              if (method === "deliver") this.#dieAt("consumer dies between channels");
+              if (CONFIRMATIONS.includes(method)) {
+                this.#dieAt("consumer dies before confirming");
+                if (strikes("confirmation lost", name)) throw new InjectedFault("the object is away");
+              }
+              return await object[method]!(...values);
+            },
+        });
+      },
+    });
+    const { DEVICE, ZONE, CHANNEL } = env;
+    const objects = { DEVICE: faulty(DEVICE), ZONE: faulty(ZONE), CHANNEL: faulty(CHANNEL) };
+    return { ...aroundStores(env, around), ...objects };
   }
 
   /** What was said before it died is heard; what it had no time to say is a delivery that failed. */
@@ -160,9 +175,7 @@ class Consumer {
     for (const message of this.#messages) (this.#said.get(message) ?? (() => message.retry()))();
   }
 
-  #dieAt(
-    fault: `consumer dies ${"before R2" | "between R2 and D1" | "between D1 and ack" | "before confirming"}`,
-  ) {
+  #dieAt(fault: Extract<WorkerFault | AlertFault, `consumer dies ${string}`>) {
     if (!strikes(fault, "consumer")) return;
     this.#isDead = true;
     this.#live();

@@ -1,19 +1,26 @@
 // The program that is deployed, on a bad day: its bindings fail, its objects die, its queue does as it likes, all by order of
 // the harness at /local/fault. Nothing of this is known to the program.
 import { decodeState } from "../../../core/device/state.ts";
-import single, { DeviceObject as SoundDevice, ZoneObject as SoundZone } from "../../../workers/single.ts";
+import single, {
+  ChannelObject as SoundChannel,
+  DeviceObject as SoundDevice,
+  ZoneObject as SoundZone,
+} from "../../../workers/single.ts";
 import { warmsOf } from "../../../workers/warm.ts";
 import type { FaultOrder } from "../faults.ts";
 import { consumed, consumeFaultily, faultyQueue, release, taken } from "./faulty-queue.ts";
 import { actLate, aroundStores, suffer } from "./faulty-storage.ts";
-import { InjectedFault, obey, someMs, strikes, takeCounts } from "./strikes.ts";
+import { mortally } from "./mortal.ts";
+import { obey, strikes, takeCounts } from "./strikes.ts";
 
-export { ChannelObject, FleetObject, TenantObject } from "../../../workers/single.ts";
+export { FleetObject, TenantObject } from "../../../workers/single.ts";
 
 type Env = ConstructorParameters<typeof SoundDevice>[1] & Parameters<typeof single.fetch>[1];
 
-/** How soon after its first step a commit is interrupted. */
-const INTERRUPTED_MS_MAX = 4;
+/** A receiver that takes ten seconds has failed; here a second, for many do in a round. */
+const RECEIVER_MS_MAX = 1_000;
+const timeout = AbortSignal.timeout.bind(AbortSignal);
+AbortSignal.timeout = (ms) => timeout(Math.min(ms, RECEIVER_MS_MAX));
 
 export class DeviceObject extends SoundDevice {
   readonly #place: string;
@@ -47,29 +54,55 @@ export class DeviceObject extends SoundDevice {
     return { counts, pending: open.length + outbox.length };
   }
 
-  async #mortally<T>(step: () => Promise<T>): Promise<T> {
-    if (strikes("object dies before the commit", this.#place)) this.#die();
-    const doing = step();
-    if (strikes("object dies in the commit", this.#place)) {
-      doing.catch(() => undefined);
-      await scheduler.wait(someMs(INTERRUPTED_MS_MAX, this.#place));
-      this.#die();
-    }
-    const done = await doing;
-    if (strikes("object dies after the commit", this.#place)) this.#die();
-    return done;
-  }
-
-  /** Memory and what is not durable are gone, sockets are cut. */
-  #die(): never {
-    this.ctx.abort("an injected fault");
-    throw new InjectedFault("the object died");
+  #mortally<T>(step: () => Promise<T>): Promise<T> {
+    return mortally(this.ctx, "object", this.#place, step);
   }
 }
 
 export class ZoneObject extends SoundZone {
+  readonly #place: string;
+
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, aroundStores(env, suffer));
+    const place = ctx.id.name ?? "";
+    super(ctx, { ...aroundStores(env, suffer), NOTICES: faultyQueue(env.NOTICES, ctx, place) });
+    this.#place = place;
+  }
+
+  override alerts(...events: Parameters<SoundZone["alerts"]>): Promise<void> {
+    return this.#mortally(() => super.alerts(...events));
+  }
+
+  override told(...receipts: Parameters<SoundZone["told"]>): Promise<void> {
+    return this.#mortally(() => super.told(...receipts));
+  }
+
+  override alarm(info?: AlarmInvocationInfo): Promise<void> {
+    return this.#mortally(() => super.alarm(info));
+  }
+
+  #mortally<T>(step: () => Promise<T>): Promise<T> {
+    return mortally(this.ctx, "zone", this.#place, step);
+  }
+}
+
+export class ChannelObject extends SoundChannel {
+  readonly #place: string;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#place = ctx.id.name ?? "";
+  }
+
+  override deliver(...message: Parameters<SoundChannel["deliver"]>): Promise<void> {
+    return this.#mortally(() => super.deliver(...message));
+  }
+
+  override alarm(): Promise<void> {
+    return this.#mortally(() => super.alarm());
+  }
+
+  #mortally<T>(step: () => Promise<T>): Promise<T> {
+    return mortally(this.ctx, "channel", this.#place, step);
   }
 }
 
@@ -109,7 +142,7 @@ async function obeyHarness(request: Request, env: Env): Promise<Response> {
       return Response.json(taken.get(url.searchParams.get("object")!) ?? []);
     case "POST /local/fault/release":
       await actLate(true);
-      return Response.json({ consumedAt: consumed() + (await release(env.ROLLUPS)) });
+      return Response.json({ consumedAt: consumed() + (await release(env)) });
     case "GET /local/fault/consumed":
       return Response.json(consumed());
     case "POST /local/fault/expire":

@@ -1,6 +1,6 @@
 // The order the harness gave → whether a fault strikes here and now; counts those that did.
 import { chance } from "../chance.ts";
-import type { FaultCounts, FaultOrder, WorkerFault } from "../faults.ts";
+import type { AlertFault, FaultCounts, FaultOrder, WorkerFault } from "../faults.ts";
 
 /** The Worker and all objects of a local run share this isolate, and so this. */
 let order: FaultOrder = { seed: 0, rates: {} };
@@ -13,7 +13,7 @@ export function obey(next: FaultOrder): void {
 }
 
 /** True: let it happen. The n-th chance at a place strikes, or does not, by the seed alone. */
-export function strikes(fault: WorkerFault, place: string): boolean {
+export function strikes(fault: WorkerFault | AlertFault, place: string): boolean {
   const rate = order.rates[fault];
   if (rate === undefined || roll(`${fault}/${place}`) >= rate) return false;
   counts[fault] = (counts[fault] ?? 0) + 1;
