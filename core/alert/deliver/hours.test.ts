@@ -56,6 +56,14 @@ describe("hours of the week", () => {
     ]);
   });
 
+  it("[A29] hours that end at a time which summer time skips end when it begins, and never before now", () => {
+    const skipped = hours("01:00", "02:30", "Europe/Berlin");
+    for (const at of ["2026-03-29T00:00:00", "2026-03-29T00:45:00", "2026-03-29T00:59:59"]) {
+      expect(iso(hoursEndAt(skipped, utc(at)))).toBe("2026-03-29T01:00:00.000Z");
+    }
+    expect(hoursEndAt(skipped, utc("2026-03-29T01:00:00"))).toBeUndefined();
+  });
+
   it("[A28] any of several", () => {
     expect(isWithin([office, night], utc("2026-11-20T23:00:00"))).toBe(true);
     expect(isWithin([office, night], utc("2026-11-20T18:00:00"))).toBe(false);

@@ -56,10 +56,23 @@ export function hoursEndAt({ days, from, to, timeZone }: WeeklyHours, atMs: numb
   for (const dayMs of [midnight, midnight - DAY_MS]) {
     const endLocal = dayMs + fromMs + lengthMs;
     if (!beginsOn(dayMs) || local < dayMs + fromMs || local >= endLocal) continue;
-    const endMs = atMs + (endLocal - local);
-    return endMs + (endLocal - localMs(endMs, timeZone)); // the clock may have been put forward or back in between
+    return whenItIs(endLocal, atMs, local, timeZone);
   }
   return undefined;
+}
+
+/** When the wall clock comes to `wantedLocal`, which is later than what it shows at `atMs`, or first skips it. */
+function whenItIs(wantedLocal: number, atMs: number, local: number, timeZone: string): number {
+  const plain = atMs + (wantedLocal - local);
+  const shifted = plain + (wantedLocal - localMs(plain, timeZone)); // it may have been put forward or back in between
+  if (localMs(shifted, timeZone) === wantedLocal) return shifted;
+  let [before, after] = [Math.max(atMs, shifted), plain];
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (localMs(middle, timeZone) < wantedLocal) before = middle;
+    else after = middle;
+  }
+  return after;
 }
 
 /** Whether an instant lies in any of these hours. */
