@@ -60,8 +60,8 @@ export interface HotReadings {
   hotFromMs: number;
   /** From here on something is not yet in D1 and R2; before it, they have everything. */
   unsettledFromMs: number;
-  /** False: the range holds more than READINGS_PER_QUERY_MAX, and these are only its beginning. */
-  complete: boolean;
+  /** These are all the readings of the range before this: its end, or less where that holds too much to read at once. */
+  untilMs: number;
   at: Float64Array;
   value: Float64Array;
 }

@@ -62,6 +62,26 @@ describe("a block grown too large", { timeout: 60_000 }, () => {
     expect(readHot(state, ring, "m999", START_MS, START_MS + HOUR_MS, now).at).toHaveLength(1_010);
   });
 
+  it("[Q2] one metric of a thousand is read piece by piece, for its blocks hold them all: each reading once", () => {
+    const metrics = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`m${i}`, 21.5]));
+    const at = Array.from({ length: 2_500 }, (_, second) => START_MS + second * 1_000);
+    const { state, ring } = sealAtOnce(
+      packed(
+        now,
+        at.map((instant) => ({ at: instant, metrics })),
+      ),
+    );
+    const pieces: number[][] = [];
+    for (let fromMs = START_MS; fromMs < START_MS + HOUR_MS; ) {
+      const found = readHot(state, ring, "m7", fromMs, START_MS + HOUR_MS, now);
+      expect(found.untilMs).toBeGreaterThan(fromMs);
+      pieces.push([...found.at]);
+      fromMs = found.untilMs;
+    }
+    expect(pieces.length).toBeGreaterThan(1);
+    expect(pieces.flat()).toEqual(at);
+  });
+
   it("[D9] a single instant cannot be halved: 1,000 metrics of it are one block, and fit a message", () => {
     const values = noise(1_000);
     // 32 characters of three bytes each: the most names a block may have, at their largest.

@@ -7,6 +7,12 @@ import type { Ring } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
 
 /**
+ * Readings of all metrics that are decoded for one question: some tenths of a second in which the device waits. What is
+ * asked of one metric of a thousand lies in blocks that hold them all.
+ */
+const DECODED_MAX = 2_000_000;
+
+/**
  * Readings of `metric` in `[fromMs, toMs)`, ascending: from the open blocks, and from ring slots not open again. What is
  * older than the device keeps is the archive's, also while its rows are still here, as soon as the archive has it.
  */
@@ -40,11 +46,18 @@ export function readHot(
   const touched = [...sealed, ...open].filter(({ startMs, endMs }) => startMs < toMs && endMs > heldFromMs);
   const parts: { at: number[]; value: number[] }[] = [];
   let count = 0;
-  for (const { block } of touched.sort((a, b) => a.startMs - b.startMs)) {
-    if (count > READINGS_PER_QUERY_MAX) break;
-    const part = block().readings(metric, heldFromMs, toMs);
-    parts.push(part);
-    count += part.at.length;
+  let decoded = 0;
+  let untilMs = toMs;
+  for (const { startMs, block } of touched.sort((a, b) => a.startMs - b.startMs)) {
+    if (count > READINGS_PER_QUERY_MAX || decoded > DECODED_MAX) {
+      untilMs = startMs;
+      break;
+    }
+    const part = block();
+    const { at, value } = part.readings(metric, heldFromMs, toMs);
+    parts.push({ at, value });
+    count += at.length;
+    decoded += part.readingCount;
   }
   const at = new Float64Array(count);
   const value = new Float64Array(count);
@@ -57,7 +70,7 @@ export function readHot(
   return {
     hotFromMs,
     unsettledFromMs: settledUntilMs,
-    complete: count <= READINGS_PER_QUERY_MAX,
+    untilMs,
     at,
     value,
   };

@@ -15,7 +15,7 @@ export class DeviceReadings {
   /** What the device has of `[startMs, endMs)` now; null: it never reported. */
   async ask(startMs: number, endMs: number): Promise<HotReadings | null> {
     const found = await this.#device.readings(this.#metric, startMs, endMs);
-    this.#said = found?.complete ? { startMs, endMs, found } : undefined;
+    this.#said = found !== null && found.untilMs >= endMs ? { startMs, endMs, found } : undefined;
     return found;
   }
 

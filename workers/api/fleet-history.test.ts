@@ -210,7 +210,13 @@ describe("asked of the devices", () => {
           const stub = apiEnv.DEVICE.getByName(name);
           if (name.endsWith("d1")) return { readings: () => Promise.reject(new Error("overloaded")) };
           if (!name.endsWith("d3")) return stub;
-          const nothing = { hotFromMs: from + 1, unsettledFromMs: from, complete: true, at: [], value: [] };
+          const nothing = {
+            hotFromMs: from + 1,
+            unsettledFromMs: from,
+            untilMs: Number.MAX_SAFE_INTEGER,
+            at: [],
+            value: [],
+          };
           return { readings: () => Promise.resolve(nothing) };
         },
       },

@@ -143,7 +143,7 @@ async function readDeviceWindows(env: ApiEnv, device: string, asked: Asked): Pro
     if (found === null) return [];
     if (found.hotFromMs > startMs) throw new Error(`it holds nothing before ${found.hotFromMs}`);
     const [at, value] = [Array.from(found.at), Array.from(found.value)];
-    const untilMs = found.complete ? span.endMs : at.at(-1)! + 1;
+    const untilMs = Math.min(span.endMs, found.untilMs);
     windows.push(...merger.add(windowsOfReadings(at, value, windowMs), untilMs));
     slicer.took(untilMs, at.length);
   }

@@ -75,7 +75,7 @@ export async function readTier(
     const found = await hot.read(span.startMs, span.endMs);
     if (found === null) return nothing;
     const [at, value] = [Array.from(found.at), Array.from(found.value)];
-    const untilMs = found.complete ? span.endMs : at.at(-1)! + 1;
+    const untilMs = Math.min(span.endMs, found.untilMs);
     return { ...nothing, at, value, untilMs, fromMs: found.hotFromMs };
   }
   if (segment.source === "warm") return { ...nothing, ...(await readWarm(database, asked)) };
