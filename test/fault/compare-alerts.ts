@@ -69,25 +69,22 @@ export async function compareAlerts(
   return found;
 }
 
-/** The alerts that belong to an episode each, and notes on all that do not. */
+/** The alerts that belong to an episode each; notes those that do not, and those that have not ended as it did. */
 function matchEpisodes(
   alerts: readonly ListedAlert[],
   episodes: readonly Episode[],
   found: Found,
 ): ListedAlert[] {
-  const isOf = (episode: Episode) => (alert: ListedAlert) =>
-    alert.device === episode.device &&
-    alert.rule.id === episode.rule &&
-    isReading(alert.reading, episode.fired) &&
-    alert.resolution === "cleared" &&
-    isReading(alert.clearedBy, episode.cleared);
   const known = episodes.flatMap((episode) => {
-    const own = alerts.filter(isOf(episode));
-    if (own.length === 0) {
-      const { device, rule } = episode;
-      const near = alerts.filter((alert) => alert.device === device && alert.rule.id === rule);
+    const { device, rule, fired, cleared } = episode;
+    const near = alerts.filter((alert) => alert.device === device && alert.rule.id === rule);
+    const own = near.filter((alert) => isReading(alert.reading, fired));
+    const isWhole = own.some(
+      ({ resolution, clearedBy }) => resolution === "cleared" && isReading(clearedBy, cleared),
+    );
+    if (own.length > 1) found.note("twice", JSON.stringify(own.map(shortOf)));
+    if (!isWhole)
       found.note("lost", `${JSON.stringify(episode)}; there are ${JSON.stringify(near.map(shortOf))}`);
-    }
     return own;
   });
   found.fired = known.length;
