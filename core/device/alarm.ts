@@ -50,6 +50,10 @@ const LOST_AFTER_MS = 10 * 60_000;
 const isLost = ({ alarmWallAt, clockOffsetMs }: DeviceState, nowMs: number) =>
   alarmWallAt !== undefined && alarmWallAt < nowMs - clockOffsetMs - LOST_AFTER_MS;
 
+/** It may have fired in vain and have been set again for later, which nothing notes; who waits to be told cannot wait for that. */
+const isSpent = ({ tellAt, alarmWallAt, clockOffsetMs }: DeviceState, nowMs: number) =>
+  tellAt !== null && alarmWallAt !== undefined && alarmWallAt <= nowMs - clockOffsetMs;
+
 /**
  * The alarm to set with a commit at `nowMs`, by the receipt clock; undefined: what is set will do. An alarm costs a row
  * to set, and a request and a row to fire. So one that is early enough stays; and one about to fire for a block that
@@ -64,7 +68,7 @@ export function planAlarm(
   const due = nextAlarmAt(state, timing);
   if (due === null) return undefined;
   const { alarmAt } = state;
-  if (alarmAt === null || isLost(state, nowMs)) return due;
+  if (alarmAt === null || isLost(state, nowMs) || isSpent(state, nowMs)) return due;
   // Each by the clock it runs by: a local run may have moved one against the other since the alarm was set.
   const isLate =
     receiptAlarmAt(state, timing) < alarmAt || wallAlarmAt(state, timing) < (state.alarmWallAt ?? alarmAt);
