@@ -134,6 +134,56 @@ it("[A8] [A14] no data: the object's alarm says so, silence never resolves it, a
   expect(await device.alerts()).toMatchObject([{ state: "firing" }]);
 });
 
+/** When the object is woken. */
+const alarmOf = (device: DeviceStub) =>
+  runInDurableObject<DeviceObject, number | null>(device, (_, { storage }) => storage.getAlarm());
+
+/** Its alarm fired although it had reported meanwhile, and is set for T0 + 9 min, which nothing notes; then it slept. */
+async function wokenInVain(name: string): Promise<{ device: DeviceStub; zone: KeptZone }> {
+  vi.useFakeTimers({ toFake: ["Date"], now: T0 });
+  const known = await deviceWith(name, slow, tooHot());
+  vi.setSystemTime(T0 + 4 * MINUTE_MS);
+  await report(known.device, 4 * MINUTE_MS, 20);
+  vi.setSystemTime(T0 + 5 * MINUTE_MS);
+  await runDurableObjectAlarm(known.device);
+  await evictDurableObject(known.device);
+  return known;
+}
+const slow = ruleOf("slow", { type: "no_data", afterMs: 5 * MINUTE_MS });
+
+it("[A21] an alarm that fired in vain before the object slept does not put off telling a zone that was away", async () => {
+  const { device, zone } = await wokenInVain("vain");
+  zone.isAway = true;
+  await report(device, 5 * MINUTE_MS, 90);
+  expect(await alarmOf(device)).toBeLessThanOrEqual(T0 + 6 * MINUTE_MS);
+});
+
+it("[A8] nor does it put off a silence that a new rule hears earlier", async () => {
+  const { device } = await wokenInVain("vain-rule");
+  const soon = ruleOf("soon", { type: "no_data", afterMs: 2 * MINUTE_MS });
+  await device.setRules({ version: 2, rules: [slow, soon] });
+  expect(await alarmOf(device)).toBeLessThanOrEqual(T0 + 6 * MINUTE_MS);
+});
+
+it("[A3] a silent device that moves is missed by the rules of where it is, also when it never asked for any", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: T0 });
+  const device = env.DEVICE.getByName("alerts-silent-move/d1");
+  await device.report(packed([T0, { t: 20 }]), T0);
+  const there = silent({ scope: { zone: "there" } });
+  await env.CONTROL.prepare("INSERT INTO rule (tenant, id, body) VALUES ('alerts-silent-move', ?1, ?2)")
+    .bind(there.id, JSON.stringify(there))
+    .run();
+  const { changeRules } = await import("../tenant.ts");
+  await changeRules(env.TENANT, "alerts-silent-move");
+  await device.setProfile({ zone: "there", name: null, model: null });
+  await evictDurableObject(device);
+  await device.latest();
+  expect(await alarmOf(device)).toBeLessThanOrEqual(T0 + 10 * MINUTE_MS);
+  vi.setSystemTime(T0 + 10 * MINUTE_MS);
+  await runDurableObjectAlarm(device);
+  expect(await device.alerts()).toMatchObject([{ state: "no_data", zone: "there" }]);
+});
+
 it("[A22] a lost alarm hides no silence: the sweep finds it", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: T0 });
   const { device, zone } = await deviceWith("lost", silent());
@@ -190,6 +240,27 @@ it("[A17] a device deleted while firing resolves its alerts as deleted, and is n
   await device.forget(0);
   expect(zone.told.at(-1)).toMatchObject({ kind: "resolved", alert: { resolution: "deleted", revision: 2 } });
   expect(await device.latest()).toBeNull();
+  expect(await device.alerts()).toEqual([]);
+});
+
+it("[A17] what fires while the device is being deleted is resolved too", async () => {
+  const { device, zone } = await deviceWith("fires-late", tooHot());
+  await report(device, 1_000, 81);
+  await vi.waitFor(() => expect(zone.told).toHaveLength(1));
+  const leaving = { hasBegun: false, mayEnd: false };
+  vi.spyOn(ZoneObject.prototype, "leave").mockImplementation(async () => {
+    leaving.hasBegun = true;
+    while (!leaving.mayEnd) await scheduler.wait(5);
+  });
+  const forgotten = device.forget(0);
+  await vi.waitFor(() => expect(leaving.hasBegun).toBe(true));
+  await report(device, 2_000, 20);
+  await report(device, 3_000, 90);
+  await vi.waitFor(() => expect(zone.told.filter(({ kind }) => kind === "fired")).toHaveLength(2));
+  leaving.mayEnd = true;
+  await forgotten;
+  const last = new Map(zone.told.map(({ alert }) => [alert.id, alert]));
+  expect([...last.values()].map(({ resolution }) => resolution)).toEqual(["cleared", "deleted"]);
   expect(await device.alerts()).toEqual([]);
 });
 

@@ -276,7 +276,9 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const state = await this.#prepare();
     this.#alerts.move(state, profile, receiptMs(state));
     this.#commit([], receiptMs(state));
-    await this.#prepare(); // the rules of where it is now
+    const { rulesVersion } = state.alerts;
+    const moved = await this.#prepare(true); // the rules of where it is now
+    if (moved.alerts.rulesVersion > rulesVersion) this.#commit([], receiptMs(moved));
   }
 
   async seal(): Promise<{ sealed: number; pending: number }> {
@@ -382,14 +384,16 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
 
   async forget(generation: number): Promise<void> {
     await this.#announcer.inTurn(async () => {
-      const old = this.#load();
+      let old = this.#load();
       if (old.generation > generation) return;
-      this.#alerts.end(old, receiptMs(old));
-      if (old.alerts.outbox.length > 0) {
+      await this.#live.leave(old);
+      for (;;) {
+        old = this.#load();
+        this.#alerts.end(old, receiptMs(old));
+        if (old.alerts.outbox.length === 0) break; // else something may fire while the zone is told
         this.#store.save(encodeState(old));
         await this.#alerts.tell(old);
       }
-      await this.#live.leave(old);
       this.#sockets.closeAll(4003, "device deleted");
       this.#state = newState(old.tenant, old.device, defaultSettings, 0);
       this.#state.generation = generation + 1;
