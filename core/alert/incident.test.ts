@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AlertEvent } from "../../schemas/alert.ts";
+import { MEMBERS_MAX } from "./incident.ts";
 import {
   acknowledged,
   commented,
@@ -50,6 +51,14 @@ describe("who belongs together", () => {
       { id: "north.2", state: "firing", members: 1, rule: { id: "other" } },
       { id: "north.3", state: "firing", members: 1, rule: { id: "hot" } },
     ]);
+  });
+
+  it("[A23] an incident that does not end takes so many members and no more", () => {
+    const zone = new PlayedZone();
+    const many = Array.from({ length: MEMBERS_MAX + 1 }, (_, i) => fired(firing(`d${i}`)));
+    zone.at(0, ...many);
+    expect(zone.incidents().map(({ members }) => members)).toEqual([MEMBERS_MAX, 1]);
+    expect(zone.notices).toEqual(["0 north.1.fire.0", "0 north.2.fire.0"]);
   });
 
   it("[A23] an incident over in the middle of a call takes none of what follows, an older one that is open does", () => {

@@ -12,6 +12,8 @@ export const CALM_MS = 10_000;
 export const UPDATE_WITHIN_MS = 60_000;
 /** and this far from the update before. */
 export const UPDATE_EVERY_MS = 5 * 60_000;
+/** An incident that never ends would grow for ever: who comes after so many begins another. */
+export const MEMBERS_MAX = 5_000;
 
 /** An alert in its incident. PERSISTED in the zone's rows; new fields need a default. */
 export interface Member {
@@ -30,7 +32,7 @@ export interface IncidentRecord {
   incident: Incident;
   /** Active members that are held. */
   held: number;
-  /** When people were told that it fired; null: not yet. */
+  /** When people were told that it fired, or will be when a silence that holds that back ends; null: not yet. */
   toldAt: number | null;
   /** The first and the last joining nobody was told of. */
   untoldFrom: number | null;
@@ -104,13 +106,28 @@ export function incidentDueAt(record: IncidentRecord): number | null {
   return Number.isFinite(dueAt) ? dueAt : null;
 }
 
+/** What became of its fire: silences hold it until `heldUntilMs`, or (null) people have been told by now. */
+export function noteFire(record: IncidentRecord, heldUntilMs: number | null, nowMs: number): IncidentRecord {
+  if (heldUntilMs !== null) return { ...record, toldAt: heldUntilMs };
+  const { toldAt, untoldTo } = record;
+  if (toldAt === null) return record;
+  // Whoever joined while it was held was in it.
+  const isInIt = untoldTo !== null && untoldTo < Math.min(toldAt, nowMs - CALM_MS);
+  if (toldAt <= nowMs && !isInIt) return record;
+  return {
+    ...record,
+    toldAt: Math.min(toldAt, nowMs),
+    ...(isInIt ? { untoldFrom: null, untoldTo: null } : {}),
+  };
+}
+
 /** People were told, and a member is active of which they may hear. */
 const isAudible = ({ toldAt, held, incident: { active, muted } }: IncidentRecord) =>
   toldAt !== null && active > muted + held;
 
-function updateDueAt({ untoldFrom, untoldTo, updatedAt }: IncidentRecord): number {
-  if (untoldFrom === null || untoldTo === null) return Number.POSITIVE_INFINITY;
-  const calmAt = Math.min(untoldTo + CALM_MS, untoldFrom + UPDATE_WITHIN_MS);
+function updateDueAt({ untoldFrom, untoldTo, updatedAt, toldAt }: IncidentRecord): number {
+  if (untoldFrom === null || untoldTo === null || toldAt === null) return Number.POSITIVE_INFINITY;
+  const calmAt = Math.max(Math.min(untoldTo + CALM_MS, untoldFrom + UPDATE_WITHIN_MS), toldAt + CALM_MS);
   return updatedAt === null ? calmAt : Math.max(calmAt, updatedAt + UPDATE_EVERY_MS);
 }
 
@@ -219,7 +236,8 @@ class Draft {
     if (rule.groupWithinMs === 0) return undefined;
     const newest = this.#newestOpen(rule.id);
     if (newest === undefined) return undefined;
-    const { openedAt, joinedAt } = newest.incident;
+    const { openedAt, joinedAt, members } = newest.incident;
+    if (members >= MEMBERS_MAX) return undefined;
     const isNear = firedAt <= joinedAt + rule.groupWithinMs && firedAt >= openedAt - rule.groupWithinMs;
     return isNear ? newest : undefined;
   }

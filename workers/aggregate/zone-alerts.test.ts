@@ -157,6 +157,79 @@ it("[A29] what a silence holds is told when it ends, or is lifted, and not at al
   expect(queue.notices().slice(7)).toEqual([keyOf(3)]);
 });
 
+it("[A24] [A27] [A29] what a silence held is one message when it ends, and its escalation counts from then", async () => {
+  const zone = zoneOf("held-steps");
+  const queue = await new KeptNotices().into(zone);
+  const escalation = [
+    { afterMs: 10 * MINUTE, channels: null },
+    { afterMs: 20 * MINUTE, channels: null },
+  ];
+  const hot = (device: string, ms: number) => firing(device, ms, { rule: { escalation } });
+  const done = () => zone.told(queue.receipts().filter(({ key }) => !key.includes(".fire.")));
+  const play = async (fromMs: number, toMs: number) => {
+    for (let ms = fromMs; ms < toMs; ms += 30 * S) {
+      await ring(zone, ms);
+      await done();
+    }
+  };
+  await tell(zone, fired(hot("d1", 0)));
+  await zone.told([{ key: "north.1.fire.0", deferUntilMs: START + HOUR }]);
+  at(30 * S);
+  await tell(zone, fired(hot("d2", 30 * S)));
+  await play(MINUTE, HOUR);
+  expect(queue.notices()).toEqual(["north.1.fire.0"]);
+  await ring(zone, HOUR);
+  expect(queue.notices()).toEqual(["north.1.fire.0", "north.1.fire.0"]);
+  await zone.told([{ key: "north.1.fire.0", deferUntilMs: null }]);
+  await play(HOUR, HOUR + 10 * MINUTE);
+  expect(queue.notices().slice(2)).toEqual([]);
+  await play(HOUR + 10 * MINUTE, HOUR + 15 * MINUTE);
+  expect(queue.notices().slice(2)).toEqual(["north.1.escalate.0"]);
+});
+
+it("[A27] [A29] a silence that is lifted early: the escalation counts from when people were told", async () => {
+  const zone = zoneOf("lifted-steps");
+  const queue = await new KeptNotices().into(zone);
+  const escalation = [{ afterMs: 10 * MINUTE, channels: null }];
+  await tell(zone, fired(firing("d1", 0, { rule: { escalation } })));
+  await zone.told([{ key: "north.1.fire.0", deferUntilMs: START + HOUR }]);
+  at(5 * MINUTE);
+  await zone.release();
+  await zone.told([{ key: "north.1.fire.0", deferUntilMs: null }]);
+  await ring(zone, 14 * MINUTE);
+  expect(queue.notices().filter((key) => key.includes("escalate"))).toEqual([]);
+  await ring(zone, 15 * MINUTE);
+  expect(queue.notices().filter((key) => key.includes("escalate"))).toEqual(["north.1.escalate.0"]);
+});
+
+it("[A24] [A29] of the updates that a silence holds one is told when it ends", async () => {
+  const zone = zoneOf("held-updates");
+  const queue = await new KeptNotices().into(zone);
+  await tell(zone, fired(firing("d0")));
+  await zone.told(queue.receipts());
+  for (let i = 1; i <= 3; i++) {
+    at(i * 10 * MINUTE);
+    const grouped = { rule: { groupWithinMs: HOUR } };
+    await tell(zone, fired(firing(`d${i}`, i * 10 * MINUTE, grouped)));
+    await ring(zone, i * 10 * MINUTE + 30 * S);
+    await zone.told([{ key: `north.1.update.${i - 1}`, deferUntilMs: START + HOUR }]);
+  }
+  const before = queue.notices().length;
+  await ring(zone, HOUR);
+  expect(queue.notices().slice(before)).toEqual(["north.1.update.2"]);
+});
+
+it("[A29] a silence that ended by the clock of whoever says so is not asked about again and again", async () => {
+  const zone = zoneOf("held-past");
+  const queue = await new KeptNotices().into(zone);
+  await tell(zone, fired(firing("d1")));
+  await zone.told([{ key: "north.1.fire.0", deferUntilMs: START - 10 * S }]);
+  await ring(zone, 0);
+  expect(queue.notices()).toEqual(["north.1.fire.0"]);
+  await ring(zone, 2 * S);
+  expect(queue.notices()).toEqual(["north.1.fire.0", "north.1.fire.0"]);
+});
+
 it("[A25] an incident that is over can be asked for until an hour after its last message was confirmed", async () => {
   const zone = zoneOf("gone");
   const queue = await new KeptNotices().into(zone);

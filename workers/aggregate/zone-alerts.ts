@@ -1,5 +1,5 @@
 // Events of a zone's alerts → incidents in its SQLite, messages on the queue, and what watchers see. Made of transactions.
-import { applyEvents, applyTime, type Outcome } from "../../core/alert/incident.ts";
+import { applyEvents, applyTime, incidentDueAt, noteFire, type Outcome } from "../../core/alert/incident.ts";
 import type { Alert, AlertEvent, IncidentSnapshot } from "../../schemas/alert.ts";
 import type { NoticeReceipt, ZoneAlertEvent } from "../../schemas/message.ts";
 import { wallMs } from "../clock.ts";
@@ -65,16 +65,33 @@ export class ZoneAlerts {
   async told(receipts: readonly NoticeReceipt[]): Promise<void> {
     if (!this.#book.exists()) return;
     await this.#alarm.ready();
-    const goneAt = wallMs() + GONE_AFTER_MS;
+    const nowMs = wallMs();
+    const goneAt = nowMs + GONE_AFTER_MS;
+    const judged = receipts.map(({ key, deferUntilMs: until }) => ({
+      key,
+      deferUntilMs: until === null ? null : Math.max(until, nowMs + RETRY_MS), // clocks differ
+    }));
     const isOver = (number: number) => this.#book.incident(number)?.incident.resolvedAt !== null;
     this.#ctx.storage.transactionSync(() => {
-      for (const number of this.#outbox.confirm(receipts, isOver)) {
+      const { concerned, fires } = this.#outbox.confirm(judged, isOver);
+      for (const [number, heldUntilMs] of fires) this.#noteFire(number, heldUntilMs, nowMs);
+      for (const number of concerned) {
         if (!isOver(number) || this.#outbox.isWaiting(number)) continue;
         this.#book.putGoneAt(number, goneAt);
         this.#alarm.plan(goneAt);
       }
-      for (const { deferUntilMs } of receipts) if (deferUntilMs !== null) this.#alarm.plan(deferUntilMs);
+      for (const { deferUntilMs } of judged) if (deferUntilMs !== null) this.#alarm.plan(deferUntilMs);
     });
+  }
+
+  #noteFire(number: number, heldUntilMs: number | null, nowMs: number): void {
+    const known = this.#book.incident(number);
+    if (known === undefined) return;
+    const record = noteFire(known, heldUntilMs, nowMs);
+    if (record === known) return;
+    this.#book.putIncident(record);
+    const dueAt = incidentDueAt(record);
+    if (dueAt !== null) this.#alarm.plan(dueAt);
   }
 
   async release(): Promise<void> {

@@ -109,9 +109,13 @@ export class ZoneOutbox {
     }
   }
 
-  /** Gives the numbers of the incidents that a message was confirmed of. */
-  confirm(receipts: readonly NoticeReceipt[], isOver: (incident: number) => boolean): Set<number> {
+  /** Gives the numbers of the incidents that a message was confirmed of, and until when fires are held; null: told. */
+  confirm(
+    receipts: readonly NoticeReceipt[],
+    isOver: (incident: number) => boolean,
+  ): { concerned: Set<number>; fires: Map<number, number | null> } {
     const concerned = new Set<number>();
+    const fires = new Map<number, number | null>();
     for (const { key, deferUntilMs } of receipts) {
       const [row] = this.#sql
         .exec<{ incident: number | null; kind: string; from_seq: number; to_seq: number }>(
@@ -122,12 +126,14 @@ export class ZoneOutbox {
       if (row === undefined) continue;
       const { incident, kind, from_seq, to_seq } = row;
       const isMoot = kind !== "resolve" && incident !== null && isOver(incident);
+      if (kind === "fire" && !isMoot) fires.set(incident!, deferUntilMs);
       if (deferUntilMs !== null && !isMoot) {
         this.#sql.exec(
           "UPDATE outbox SET resend_at = ?, attempts = 0, is_deferred = 1 WHERE key = ?",
           deferUntilMs,
           key,
         );
+        if (kind === "update") this.#dropOtherUpdates(incident!, key);
         continue;
       }
       this.#sql.exec("DELETE FROM outbox WHERE key = ?", key);
@@ -137,7 +143,16 @@ export class ZoneOutbox {
         this.#sql.exec("DELETE FROM news WHERE seq BETWEEN ? AND ?", from_seq, to_seq);
       }
     }
-    return concerned;
+    return { concerned, fires };
+  }
+
+  /** Of the updates that silences hold the newest says all. */
+  #dropOtherUpdates(incident: number, key: string): void {
+    this.#sql.exec(
+      "DELETE FROM outbox WHERE incident = ? AND is_deferred = 1 AND kind = 'update' AND key <> ?",
+      incident,
+      key,
+    );
   }
 
   /** What silences hold is to be sent now. */
