@@ -145,6 +145,9 @@ async function obeyHarness(request: Request, env: Env): Promise<Response> {
       return Response.json({ consumedAt: consumed() + (await release(env)) });
     case "GET /local/fault/consumed":
       return Response.json(consumed());
+    case "POST /local/fault/tick":
+      await single.scheduled({ cron: "* * * * *" } as ScheduledController, aroundStores(env, suffer));
+      return new Response();
     case "POST /local/fault/expire":
       // Who had a chore is dead or has come back: its lease is over, as it would be in five minutes.
       await env.CONTROL.prepare("UPDATE chore SET leased_until = 0").run();
