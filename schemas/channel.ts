@@ -6,6 +6,10 @@ import { deviceName, zoneName } from "./name.ts";
 const instantMs = z.number();
 const url = z.url({ protocol: /^https?$/ }).max(2_000);
 const secret = z.string().min(1).max(500);
+/** A secret that goes in a header, or what is shown in its place. */
+const token = secret.regex(/^([\x21-\x7e]+|•••)$/, {
+  error: "goes in a header: printable ASCII without spaces and line ends; look for what was pasted with it",
+});
 
 /** `HH:MM`, 24 hours. */
 const timeOfDay = z
@@ -66,7 +70,7 @@ export const target = z.discriminatedUnion("type", [
   z
     .object({
       type: z.literal("opsgenie"),
-      apiKey: secret,
+      apiKey: token,
       url: url.default("https://api.opsgenie.com/v2/alerts"),
     })
     .strict(),
@@ -76,13 +80,13 @@ export const target = z.discriminatedUnion("type", [
     .object({
       type: z.literal("email"),
       url,
-      token: secret.optional(),
+      token: token.optional(),
       from: z.email(),
       to: z.array(z.email()).min(1).max(50),
     })
     .strict(),
   /** Alertmanager's base address: alerts are posted to its /api/v2/alerts. */
-  z.object({ type: z.literal("alertmanager"), url, token: secret.optional() }).strict(),
+  z.object({ type: z.literal("alertmanager"), url, token: token.optional() }).strict(),
 ]);
 export type Target = z.infer<typeof target>;
 
