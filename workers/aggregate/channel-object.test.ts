@@ -264,6 +264,16 @@ describe("a channel's object", () => {
     expect(internet.keys.at(-1)).toBe("d.fire.1");
   });
 
+  it("[A33] a channel that was to be deleted and still is there is told again once it is configured", async () => {
+    const object = newObject();
+    await object.configure(own);
+    await object.configure(null);
+    await object.configure({ ...own, updatedAt: own.updatedAt + 1 });
+    await object.deliver(own, notice("a", "fire"));
+    await settled(object);
+    expect(internet.keys).toEqual(["a.fire.1"]);
+  });
+
   it("[A33] a disabled channel drops what waits", async () => {
     const object = newObject();
     internet.otherwise = status(500);

@@ -47,7 +47,8 @@ export class ChannelObject extends DurableObject<AggregateEnv> implements Channe
     const nowMs = wallMs();
     this.#store.together(() => {
       if (channel === null) return this.#store.forget();
-      this.#store.change({ channel, failures: 0, retryAt: 0 }); // the address may be another now
+      // The address may be another now; and a channel whose deletion did not come to its end is there again.
+      this.#store.change({ channel, goneCreatedAt: null, failures: 0, retryAt: 0 });
       this.#store.allDue(nowMs);
       if (channel.enabled) return;
       for (const { seq } of this.#store.waiting())

@@ -54,6 +54,11 @@ it.each([
     "invalid_body",
     /target\.url.*not "ftp:/,
   ],
+  [
+    { ...hook, target: { type: "alertmanager", url: "https://am.example.com", token: "pasted\n" } },
+    "invalid_body",
+    /target\.token.*printable ASCII/,
+  ],
   [{ ...hook, perHourMax: 0 }, "invalid_body", /perHourMax.*>=1, not 0/],
   [{ ...hook, id: "No Id" }, "invalid_body", /id: an id is 1 to 40.*not "No Id"/],
   [{ ...hook, route: { hours: [{ from: "25:00", to: "08:00" }] } }, "invalid_body", /HH:MM.*not "25:00"/],
@@ -161,6 +166,21 @@ it("[A28] a channel that rules name is not deleted, and says which; one that is 
   await answerOf(change("DELETE", "/pager"));
   expect(told.at(-1)).toEqual(["named/pager", null]);
   await problem(change("DELETE", "/pager"), 404, "channel_not_found");
+});
+
+it("[A33] a channel whose deletion the database did not take is told to again", async () => {
+  await clientOf("kept-channel").change("POST", "", { ...hook, id: "kept" });
+  const away = { bind: () => ({ run: () => Promise.reject(new Error("D1 is away")) }) };
+  const CONTROL = {
+    prepare: (sql: string) => (sql.startsWith("DELETE") ? away : env.CONTROL.prepare(sql)),
+  };
+  const bindings = { CONTROL, CHANNEL: new ToldChannels() };
+  const answer = await ask("kept-channel", "admin", "/v1/channels/kept", { method: "DELETE", bindings });
+  expect(answer.status).toBe(503);
+  expect(bindings.CHANNEL.told).toEqual([
+    ["kept-channel/kept", null],
+    ["kept-channel/kept", expect.objectContaining({ id: "kept", target: hook.target })],
+  ]);
 });
 
 it("[A28] a channel is tried, and its deliveries are asked, with its own object", async () => {

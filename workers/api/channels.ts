@@ -33,13 +33,18 @@ export async function insertChannel(control: D1Database, tenant: string, channel
   );
 }
 
+/** @throws Problem `channel_not_found`: somebody deleted it meanwhile. */
 export async function updateChannel(control: D1Database, tenant: string, channel: Channel): Promise<void> {
+  const { id } = channel;
   const update = control.prepare("UPDATE channel SET body = ?3 WHERE tenant = ?1 AND id = ?2");
-  await fromStorage("D1", update.bind(tenant, channel.id, JSON.stringify(channel)).run());
+  const { meta } = await fromStorage("D1", update.bind(tenant, id, JSON.stringify(channel)).run());
+  if (meta.changes === 0)
+    throw new Problem("channel_not_found", `no channel ${id}; GET /v1/channels lists them`);
 }
 
 /** Its object first: what waits there is told nobody when the channel is gone. @throws Problem `conflict`: rules name it. */
-export async function removeChannel(env: ApiEnv, tenant: string, { id }: Channel): Promise<void> {
+export async function removeChannel(env: ApiEnv, tenant: string, channel: Channel): Promise<void> {
+  const { id } = channel;
   const naming = (await listRules(env.CONTROL, tenant)).filter((rule) => channelsOf(rule).includes(id));
   if (naming.length > 0) {
     const names = naming.map((rule) => rule.id).join(", ");
@@ -47,7 +52,12 @@ export async function removeChannel(env: ApiEnv, tenant: string, { id }: Channel
   }
   await objectOf(env, tenant, id).configure(null);
   const remove = env.CONTROL.prepare("DELETE FROM channel WHERE tenant = ?1 AND id = ?2");
-  await fromStorage("D1", remove.bind(tenant, id).run());
+  try {
+    await fromStorage("D1", remove.bind(tenant, id).run());
+  } catch (error) {
+    await configure(env, tenant, channel); // it is still there, and is to be told
+    throw error;
+  }
 }
 
 /** Tells the channel's object; one that is away knows it with the next message. */
