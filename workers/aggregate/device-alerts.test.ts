@@ -194,6 +194,20 @@ it("[A22] a lost alarm hides no silence: the sweep finds it", async () => {
   await vi.waitFor(() => expect(zone.kinds()).toEqual(["silent fired 1"]));
 });
 
+it("[A2] [A22] a silent device that was not told of a rule is told by the sweep", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: T0 });
+  const device = env.DEVICE.getByName("alerts-not-told/d1");
+  await device.report(packed([T0, { t: 20 }]), T0);
+  await env.CONTROL.prepare("INSERT INTO rule (tenant, id, body) VALUES ('alerts-not-told', ?1, ?2)")
+    .bind("silent", JSON.stringify(silent()))
+    .run();
+  const { changeRules } = await import("../tenant.ts");
+  await changeRules(env.TENANT, "alerts-not-told");
+  vi.setSystemTime(T0 + 2 * HOUR_MS);
+  expect((await device.sweep()).acted).toBe(true);
+  expect(await device.alerts()).toMatchObject([{ state: "no_data" }]);
+});
+
 it("[A2] [A16] rules removed, disabled or out of scope end their alerts and say why; older versions change nothing", async () => {
   const { device, zone } = await deviceWith("edited", tooHot());
   await report(device, 1_000, 81);

@@ -332,9 +332,12 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   // ---- upkeep ----------------------------------------------------------------------------------------------------
 
   async sweep(): Promise<Swept> {
+    const before = this.#loadKnown()?.alerts.rulesVersion;
+    if (before === undefined) return { acted: false, expired: 0 };
+    await this.#prepare(); // a silent device asks at no other time
     const alarmFor = await this.ctx.storage.getAlarm();
-    const state = this.#loadKnown();
-    if (state === undefined) return { acted: false, expired: 0 };
+    const state = this.#load();
+    const hasNewRules = state.alerts.rulesVersion > before;
     const now = receiptMs(state);
     const isLost = isAlarmLost(state, alarmFor, now, this.#timing);
     if (isLost) state.alarmAt = null;
@@ -342,7 +345,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const deleted = giveUpExpired(state, this.#store, now);
     const isExpired = deleted.length > 0 || state.evictedThroughMs > evictedThroughMs;
     const isCounted = state.expired < EXPIRED_UNCOUNTED_MAX;
-    if (!isLost && !isExpired && isCounted && !isOverdue(state, now, this.#timing))
+    if (!hasNewRules && !isLost && !isExpired && isCounted && !isOverdue(state, now, this.#timing))
       return { acted: false, expired: 0 };
     const { expired } = state;
     state.expired = 0;
