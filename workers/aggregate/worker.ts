@@ -10,6 +10,7 @@ import type { AggregateEnv } from "./env.ts";
 import { exportHours } from "./export-hours.ts";
 import { pushRulesPending } from "./push-rules-pending.ts";
 import { retain } from "./retain.ts";
+import { retainAlerts } from "./retain-alerts.ts";
 import { runJobs } from "./run-jobs.ts";
 import { SWEEP_EVERY_MS, sweepObjects } from "./sweep-objects.ts";
 import { sweepOrphans } from "./sweep-orphans.ts";
@@ -47,6 +48,7 @@ const HOURLY_CHORES: readonly Chore[] = [
   { name: "delete-replaced", everyMs: 0, run: deleteReplaced },
   { name: "export-hours", everyMs: 5.5 * HOUR_MS, run: exportHours },
   { name: "retain", everyMs: 5.5 * HOUR_MS, run: retain },
+  { name: "retain-alerts", everyMs: 23.5 * HOUR_MS, run: retainAlerts },
   { name: "sweep-orphans", everyMs: 23.5 * HOUR_MS, run: sweepOrphans },
   { name: "compact-files", everyMs: 0, run: compactFiles },
 ];
