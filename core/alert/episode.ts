@@ -10,12 +10,19 @@ const FLAPPING_FIRINGS = 5;
 const FLAPPING_WITHIN_MS = 60 * 60_000;
 const FLAPPING_CALM_MS = 10 * 60_000;
 
+/** So much the state row holds of what a zone that is away was not told, with the longest rules there are. */
+export const OUTBOX_MAX = 200;
+
 /** A silence has lasted when it is due. */
 const AT_ONCE = { forMs: 0, count: 1 };
 
 /** When the cooldown ends, by our clock; null: none runs. */
 export const quietUntil = ({ endedAt }: RuleMemory, { cooldownMs }: Rule): number | null =>
   endedAt === null ? null : endedAt + cooldownMs;
+
+/** What would fire now is pending until the zone has taken the others. A silence is not: its alarm would come at once, again and again. */
+const isFull = ({ outbox }: AlertsState, { condition }: Rule) =>
+  outbox.length >= OUTBOX_MAX && condition.type !== "no_data";
 
 /** Takes a verdict: the phase after it and, when it fires or clears, the event. */
 export function decide(
@@ -30,7 +37,7 @@ export function decide(
   const wasFiring = memory.phase.state === "firing";
   memory.phase = transition(memory.phase, verdict, now, {
     ...(rule.condition.type === "no_data" ? AT_ONCE : rule),
-    quietUntil: quietUntil(memory, rule),
+    quietUntil: isFull(alerts, rule) ? Number.POSITIVE_INFINITY : quietUntil(memory, rule),
     calmMs: memory.alert?.flapping ? FLAPPING_CALM_MS : 0,
   });
   const isFiring = memory.phase.state === "firing";

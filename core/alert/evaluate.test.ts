@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { act } from "./act.ts";
+import { OUTBOX_MAX } from "./episode.ts";
 import { evaluateReports } from "./evaluate.ts";
 import {
   ABOVE_10,
@@ -14,6 +15,21 @@ import {
 import { newAlerts } from "./state.ts";
 
 describe("an alert of readings", () => {
+  it("[A21] [D22] a zone that is away for hours bounds what is kept for it, and what still breaches fires when it is back", () => {
+    const ids = Array.from({ length: 50 }, (_, i) => `r${i}`);
+    const device = new FakeAlerts(...ids.map((id) => ({ id, condition: ABOVE_10 })));
+    for (let ms = 0; ms < 6 * HOUR_MS; ms += MINUTE_MS) device.temp(ms, ms % (2 * MINUTE_MS) === 0 ? 11 : 1);
+    expect(device.alerts.outbox.length).toBeGreaterThanOrEqual(OUTBOX_MAX);
+    // Beyond it only what was firing already ends.
+    expect(device.alerts.outbox.length).toBeLessThanOrEqual(OUTBOX_MAX + ids.length);
+    device.temp(6 * HOUR_MS, 11);
+    device.alerts.outbox = [];
+    device.temp(6 * HOUR_MS + SECOND_MS, 11);
+    expect(Object.values(device.alerts.memory).map(({ phase }) => phase.state)).toEqual(
+      ids.map(() => "firing"),
+    );
+  });
+
   it("[A12] [A37] fires at once when nothing has to last, with the reading, both its times, and the rule", () => {
     const device = new FakeAlerts({ id: "hot", severity: "critical", condition: ABOVE_10 });
     const [event, ...others] = device.reports({ at: 1_000, receivedAt: 5_000, metrics: { x: 1, temp: 11 } });

@@ -44,6 +44,15 @@ describe("a preview", () => {
     expect(preview(rule, SUBJECT, [], END_MS)).toEqual([]);
   });
 
+  it("[A46] shows as many episodes as there were", () => {
+    const history = Array.from({ length: 600 }, (_, i) => ({
+      at: START_MS + i * 30 * MINUTE_MS,
+      metrics: { temp: i % 2 ? 7 : 11 },
+    }));
+    const rule = bodyOf({ condition: ABOVE_10 });
+    expect(preview(rule, SUBJECT, history, START_MS + 300 * HOUR_MS)).toHaveLength(300);
+  });
+
   it("[A46] heeds cooldown and flapping", () => {
     const history = minutes(Object.fromEntries(Array.from({ length: 60 }, (_, i) => [i, i % 2 ? 7 : 11])));
     const episodes = (cooldownMs: number) =>

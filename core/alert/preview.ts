@@ -27,12 +27,20 @@ export function preview(
   const alerts = newAlerts();
   alerts.rules = [{ ...rule, id: "preview", version: 1, createdAt: 0, updatedAt: 0, updatedBy: "" }];
   const open = new OpenDetectors();
+  const episodes = new Map<string, PreviewEpisode>();
+  const note = () => {
+    for (const { alert } of alerts.outbox.splice(0)) {
+      const { id, firedAt, reading, resolvedAt, clearedBy } = alert;
+      episodes.set(id, { firedAt, reading, resolvedAt, clearedBy });
+    }
+  };
   let lastReceivedAt: number | null = null;
   const beSilentUntil = (ms: number) => {
     for (;;) {
       const at = nextSilenceAt(alerts, lastReceivedAt);
       if (at === null || at >= ms) return;
       evaluateSilence(alerts, subject, lastReceivedAt, at);
+      note();
     }
   };
   for (const { at, metrics } of reports) {
@@ -42,13 +50,9 @@ export function preview(
       return Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
     };
     evaluateReport(alerts, subject, { at, receivedAt: at, isTaken: true, valueIn }, open);
+    note();
     lastReceivedAt = Math.max(lastReceivedAt ?? at, at);
   }
   beSilentUntil(toMs);
-  const episodes = new Map<string, PreviewEpisode>();
-  for (const { alert } of alerts.outbox) {
-    const { id, firedAt, reading, resolvedAt, clearedBy } = alert;
-    episodes.set(id, { firedAt, reading, resolvedAt, clearedBy });
-  }
   return [...episodes.values()];
 }
