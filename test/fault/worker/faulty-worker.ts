@@ -22,6 +22,9 @@ const RECEIVER_MS_MAX = 1_000;
 const timeout = AbortSignal.timeout.bind(AbortSignal);
 AbortSignal.timeout = (ms) => timeout(Math.min(ms, RECEIVER_MS_MAX));
 
+/** Hundreds of lines a second, and the process that starts this runtime reads none while Miniflare waits for an answer of it. */
+console.warn = console.error = () => undefined;
+
 export class DeviceObject extends SoundDevice {
   readonly #place: string;
 
