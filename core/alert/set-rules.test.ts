@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { RULES_PER_DEVICE_MAX } from "../../schemas/limits.ts";
-import { ABOVE_10, FakeAlerts, MINUTE_MS, START_MS, SUBJECT } from "./fake-alerts.ts";
+import { ABOVE_10, FakeAlerts, MINUTE_MS, ruleOf, START_MS, SUBJECT } from "./fake-alerts.ts";
 import { concerns } from "./scope.ts";
-import { endAll, moved } from "./set-rules.ts";
+import { endAll, moved, setRules } from "./set-rules.ts";
 import { nextSilenceAt } from "./silence.ts";
 import { activeAlerts } from "./state.ts";
 
@@ -53,6 +53,16 @@ describe("the rules of a device", () => {
     const ids = Array.from({ length: 120 }, (_, i) => `r${String(i).padStart(3, "0")}`);
     const device = new FakeAlerts(...ids.toReversed().map((id) => ({ id, condition: ABOVE_10 })));
     expect(kept(device)).toEqual(ids.slice(0, RULES_PER_DEVICE_MAX));
+  });
+
+  it("[A16] a rule made anew under the name of one that was removed is another: the alert of that one ends", () => {
+    const device = new FakeAlerts({ condition: ABOVE_10 });
+    device.temp(0, 11);
+    const anew = { ...ruleOf({ condition: { ...ABOVE_10, metric: "other" } }), createdAt: NOW_MS };
+    const [event] = setRules(device.alerts, SUBJECT, { version: 2, rules: [anew] }, NOW_MS);
+    expect(event?.alert).toMatchObject({ state: "resolved", resolution: "rule_removed" });
+    expect(activeAlerts(device.alerts)).toEqual([]);
+    expect(device.alerts.rules).toEqual([anew]);
   });
 
   it("[A16] an edit keeps the alert, which carries the rule as it is now, and tells nobody", () => {

@@ -24,7 +24,9 @@ export function setRules(
     const keptById = new Map(kept.map((rule) => [rule.id, rule]));
     for (const old of alerts.rules) {
       const edited = keptById.get(old.id);
-      if (edited !== undefined) adopt(memoryOf(alerts, old), old, edited);
+      if (edited?.createdAt === old.createdAt) adopt(memoryOf(alerts, old), old, edited);
+      else if (edited !== undefined)
+        drop(alerts, old, "rule_removed", nowMs); // and made anew under its name
       else drop(alerts, old, whyGone(rules.find(({ id }) => id === old.id)), nowMs);
     }
     alerts.rules = kept;
