@@ -155,7 +155,7 @@ export const channelNew = channelBody.extend({ id: channel.shape.id.optional() }
 
 /** `PUT /v1/channels/:channel`: the whole channel, as GET gives it or without what only we write. */
 export const channelChange = channelBody.extend(
-  channel.pick({ id: true, createdAt: true, updatedAt: true }).partial().shape,
+  channel.pick({ id: true, origin: true, createdAt: true, updatedAt: true }).partial().shape,
 );
 export const channelList = z.object({ channels: z.array(channel) });
 

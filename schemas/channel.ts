@@ -104,7 +104,13 @@ export const channelBody = z
 export type ChannelBody = z.infer<typeof channelBody>;
 
 /** PERSISTED: in D1 and in the channel's object; new fields need a default. */
-export const channel = channelBody.extend({ id: channelId, createdAt: instantMs, updatedAt: instantMs });
+export const channel = channelBody.extend({
+  id: channelId,
+  /** Where the API was reached when the channel was last written: links lead there unless the deployment says where to. */
+  origin: z.string().default(""),
+  createdAt: instantMs,
+  updatedAt: instantMs,
+});
 export type Channel = z.infer<typeof channel>;
 
 /** `held`: over its budget, told nobody. `dead`: given up. */

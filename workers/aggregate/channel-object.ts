@@ -174,7 +174,7 @@ export class ChannelObject extends DurableObject<AggregateEnv> implements Channe
   }
 
   async #send(notice: Notice, channel: Channel, isFirst: boolean): Promise<Outcome> {
-    const message = messageOf(notice, this.env.PUBLIC_URL ?? "", isFirst);
+    const message = messageOf(notice, this.env.PUBLIC_URL || channel.origin, isFirst);
     return send(requestOf(message, channel.target), channel.target, this.env.CLOCK === "settable");
   }
 

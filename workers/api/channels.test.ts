@@ -183,6 +183,15 @@ it("[A33] a channel whose deletion the database did not take is told to again", 
   ]);
 });
 
+it("[A37] a channel remembers where the API was reached, for the links in its messages, also when it is sent back whole", async () => {
+  const { told, change, get } = clientOf("channels-origin");
+  await change("POST", "", { id: "ops", ...hook });
+  const shown = await get<Channel>("/ops");
+  expect(shown.origin).toMatch(/^https?:\/\/[^/]+$/);
+  expect((await change("PUT", "/ops", { ...shown, origin: "https://elsewhere.test" })).status).toBe(200);
+  expect(told.map(([, channel]) => channel?.origin)).toEqual([shown.origin, shown.origin]);
+});
+
 it("[A28] a channel is tried, and its deliveries are asked, with its own object", async () => {
   const { change, get } = clientOf("tried");
   await answerOf(change("POST", "", { ...hook, id: "one" }));

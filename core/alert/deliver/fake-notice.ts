@@ -90,6 +90,7 @@ export const channelOf = (change: Partial<Channel> = {}): Channel => ({
   route: {},
   perHourMax: 60,
   enabled: true,
+  origin: "",
   createdAt: AT,
   updatedAt: AT,
   ...change,

@@ -87,7 +87,7 @@ function kindOfV6(groups: readonly number[]): string | undefined {
   const leads = (...wanted: number[]) => wanted.every((group, i) => groups[i] === group);
   if (leads(0, 0, 0, 0, 0, 0, 0, 1)) return "loopback";
   if (leads(0, 0, 0, 0, 0, 0xffff) || leads(0, 0, 0, 0, 0, 0)) return v4At(6); // IPv4 in IPv6
-  if (leads(0x64, 0xff9b, 0, 0, 0, 0)) return v4At(6); // translated to IPv4
+  if (leads(0x64, 0xff9b, 0, 0, 0, 0) || leads(0, 0, 0, 0, 0xffff, 0)) return v4At(6); // translated to IPv4
   if (leads(0x64, 0xff9b)) return "private";
   if (g0 === 0x2002) return v4At(1); // 6to4
   if (g0 === 0x2001 && g1 === 0) return "a tunnel"; // Teredo: the IPv4 address is masked

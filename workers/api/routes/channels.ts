@@ -23,6 +23,7 @@ import { validate, validateBody } from "../validate.ts";
 export const channels = new Hono<ApiContext>();
 
 const idOf = (text: string) => validate(channelId, text, "invalid_query");
+const originOf = (request: Request) => new URL(request.url).origin;
 const shown = (channel: Channel): Channel => ({ ...channel, target: maskSecrets(channel.target) });
 
 channels.get("/", requireRole("operator"), async (c) => {
@@ -40,7 +41,14 @@ channels.post("/", requireRole("admin"), async (c) => {
   const { tenant } = c.var.caller;
   const target = targetOf(c.env, body.target, undefined);
   const now = nowMs(c.env, c.req.raw);
-  const channel: Channel = { ...body, target, id, createdAt: now, updatedAt: now };
+  const channel: Channel = {
+    ...body,
+    target,
+    id,
+    origin: originOf(c.req.raw),
+    createdAt: now,
+    updatedAt: now,
+  };
   await insertChannel(c.env.CONTROL, tenant, channel);
   await configure(c.env, tenant, channel);
   return c.json(shown(channel), 201, { location: `/v1/channels/${id}` });
@@ -50,15 +58,17 @@ channels.put("/:channel", requireRole("admin"), async (c) => {
   const id = idOf(c.req.param("channel"));
   const {
     id: named = id,
-    createdAt: _,
-    updatedAt: __,
+    origin: _origin,
+    createdAt: _created,
+    updatedAt: _updated,
     ...body
   } = await validateBody(channelChange, c.req.raw);
   if (named !== id) throw new Problem("invalid_body", `id: ${named} is not ${id}; an id does not change`);
   const { tenant } = c.var.caller;
   const { target: stored, createdAt } = await readChannel(c.env.CONTROL, tenant, id);
   const target = targetOf(c.env, body.target, stored);
-  const channel: Channel = { ...body, target, id, createdAt, updatedAt: nowMs(c.env, c.req.raw) };
+  const updatedAt = nowMs(c.env, c.req.raw);
+  const channel: Channel = { ...body, target, id, origin: originOf(c.req.raw), createdAt, updatedAt };
   await updateChannel(c.env.CONTROL, tenant, channel);
   await configure(c.env, tenant, channel);
   return c.json(shown(channel));
