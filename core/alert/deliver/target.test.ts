@@ -66,6 +66,7 @@ describe("addresses nothing is sent to", () => {
     ["http://[::ffff:a9fe:a9fe]/", "link-local"],
     ["http://[::10.0.0.1]/", "private"],
     ["http://[64:ff9b::10.0.0.1]/", "private"],
+    ["http://[::ffff:0:10.0.0.1]/", "private"],
     ["http://[2002:a00:1::]/", "private"],
     ["http://[2001::1]/", "tunnel"],
     ["http://[fd00:ec2::254]/", "private"],
