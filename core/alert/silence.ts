@@ -1,5 +1,5 @@
 // What was received last, and our clock → the no-data alerts (SPEC A8).
-import type { AlertEvent, Condition, Rule } from "../../schemas/alert.ts";
+import type { AlertEvent, AlertReading, Condition, Rule } from "../../schemas/alert.ts";
 import { decide, eventsOf, quietUntil } from "./episode.ts";
 import type { ReportView } from "./evaluate.ts";
 import { type AlertsState, memoryOf, type Subject } from "./state.ts";
@@ -24,6 +24,14 @@ export function evaluateSilence(
       decide(alerts, subject, rule, "breach", now, memoryOf(alerts, rule).received);
     }
   });
+}
+
+/** What was received before a rule came counts: a metric that has fallen silent already is missed too. */
+export function recall(alerts: AlertsState, latestOf: (metric: string) => AlertReading | undefined): void {
+  for (const rule of silenceRules(alerts)) {
+    const { metric } = rule.condition;
+    if (metric !== undefined) memoryOf(alerts, rule).received ??= latestOf(metric) ?? null;
+  }
 }
 
 /** When the object must look at the latest, by our clock; null: never. */

@@ -184,6 +184,17 @@ it("[A3] a silent device that moves is missed by the rules of where it is, also 
   expect(await device.alerts()).toMatchObject([{ state: "no_data", zone: "there" }]);
 });
 
+it("[A8] a metric that fell silent before the rule came is missed, one that never came is not", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: T0 });
+  const silence = (metric: string) => ruleOf(metric, { type: "no_data", metric, afterMs: 10 * MINUTE_MS });
+  const { device } = await deviceWith("metric", silence("t"), silence("never"));
+  vi.setSystemTime(T0 + 9 * MINUTE_MS);
+  await device.report(packed([T0 + 9 * MINUTE_MS, { other: 1 }]), T0 + 9 * MINUTE_MS);
+  vi.setSystemTime(T0 + 10 * MINUTE_MS);
+  await runDurableObjectAlarm(device);
+  expect(await device.alerts()).toMatchObject([{ metric: "t", state: "no_data", reading: { value: 20 } }]);
+});
+
 it("[A22] a lost alarm hides no silence: the sweep finds it", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: T0 });
   const { device, zone } = await deviceWith("lost", silent());
