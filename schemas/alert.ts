@@ -87,7 +87,7 @@ export const condition = z.discriminatedUnion("type", [
 ]);
 export type Condition = z.infer<typeof condition>;
 
-/** Who is told when nobody has acknowledged after so long; `channels` null: those whose route takes it. */
+/** Who is told when nobody has acknowledged after so long; `channels` null: as the rule has it. */
 export const escalationStep = z.object({
   afterMs: z
     .number()

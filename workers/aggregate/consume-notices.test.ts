@@ -8,7 +8,7 @@ import {
   snapshotOf,
 } from "../../core/alert/deliver/fake-notice.ts";
 import type { EventsMessage, Incident, IncidentSnapshot, NoticeMessage } from "../../schemas/alert.ts";
-import type { Channel, Silence } from "../../schemas/channel.ts";
+import { type Channel, type Silence, weeklyHours } from "../../schemas/channel.ts";
 import type { ChannelNotice, NoticeReceipt } from "../../schemas/message.ts";
 import { consumeNotices } from "./consume-notices.ts";
 import type { AggregateEnv } from "./env.ts";
@@ -120,6 +120,25 @@ describe("notices", () => {
     stage.snapshot = snapshotOf([alertOf({ rule: { severity: "warning" } })]);
     await stage.consume(stage.notice());
     expect(warn).toHaveBeenCalledOnce();
+  });
+
+  it("[A28] what no channel takes at this hour waits for the first that does; one that takes it at any hour is told at once", async () => {
+    const minutes = Math.floor(Date.now() / 60_000) + 120; // two hours on, whatever the time is
+    const timeOf = (minute: number) => new Date(minute * 60_000).toISOString().slice(11, 16);
+    const hours = [weeklyHours.parse({ from: timeOf(minutes), to: timeOf(minutes + 60) })];
+    const later = [weeklyHours.parse({ from: timeOf(minutes + 60), to: timeOf(minutes + 120) })];
+    const closed = [
+      channelOf({ id: "later", route: { hours: later } }),
+      channelOf({ id: "first", route: { hours } }),
+      channelOf({ id: "south", route: { hours, zones: ["south"] } }),
+    ];
+    const stage = await new Stage().has(closed);
+    await stage.consume(stage.notice());
+    expect(stage.handed).toEqual([]);
+    expect(stage.told).toEqual([{ key: "north.7.fire.1", deferUntilMs: minutes * 60_000 }]);
+    const open = await new Stage().has([...closed, channelOf({ id: "always" })]);
+    await open.consume(open.notice());
+    expect(open.handed.map(([id]) => id)).toEqual(["always"]);
   });
 
   it("[A29] what is silenced is held until it may be told; a resolve is not", async () => {

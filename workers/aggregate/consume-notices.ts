@@ -1,5 +1,5 @@
 // A batch of the queue of notices → the alerts of D1, and a message to every channel that takes it.
-import { chooseChannels } from "../../core/alert/deliver/route.ts";
+import { chooseChannels, firstOpeningAt } from "../../core/alert/deliver/route.ts";
 import { heldUntil } from "../../core/alert/deliver/silence.ts";
 import { type EventsMessage, type NoticeMessage, queuedNotice } from "../../schemas/alert.ts";
 import { wallMs } from "../clock.ts";
@@ -45,7 +45,7 @@ async function store(message: EventsMessage, env: AggregateEnv): Promise<null> {
   return null;
 }
 
-/** Gives until when it is held back by silences; null: it is done with. */
+/** Gives until when it is held back, by silences or because no channel takes it at this hour; null: it is done with. */
 async function tell(
   notice: NoticeMessage,
   settingsOf: SettingsOf,
@@ -66,6 +66,10 @@ async function tell(
   const chosen = chooseChannels(notice, incident, channels, nowMs);
   if (chosen.unknown.length > 0)
     console.warn("channels are named that do not exist", { tenant, key, channels: chosen.unknown });
+  if (chosen.channels.length === 0 && kind !== "resolve") {
+    const openingAt = firstOpeningAt(notice, incident, channels, nowMs);
+    if (openingAt !== undefined) return openingAt;
+  }
   if (chosen.channels.length === 0 && kind === "fire" && incident.rule.severity === "critical")
     console.warn("a critical alert that no channel takes", { tenant, key });
   const handed = await Promise.allSettled(

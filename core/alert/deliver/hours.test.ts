@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type WeeklyHours, weeklyHours } from "../../../schemas/channel.ts";
-import { hoursEndAt, isWithin } from "./hours.ts";
+import { hoursBeginAt, hoursEndAt, isWithin } from "./hours.ts";
 
 const utc = (text: string) => Date.parse(`${text}Z`);
 const hours = (from: string, to: string, timeZone = "UTC", days?: WeeklyHours["days"]) =>
@@ -34,6 +34,23 @@ describe("hours of the week", () => {
   ])("[A28] %s", (_, own, at, end) => {
     expect(iso(hoursEndAt(own, utc(at)))).toBe(end);
     expect(isWithin([own], utc(at))).toBe(end !== undefined);
+  });
+
+  it.each<[name: string, hours: WeeklyHours, at: string, begin: string]>([
+    ["later the same day", office, "2026-11-20T07:59:59.999", "2026-11-20T08:00:00.000Z"],
+    ["the next day, from its end on", office, "2026-11-20T17:00:00", "2026-11-21T08:00:00.000Z"],
+    ["in a week", wholeSunday, "2026-11-23T00:00:00", "2026-11-29T00:00:00.000Z"],
+    ["over midnight", fridayNight, "2026-11-21T06:00:00", "2026-11-27T22:00:00.000Z"],
+    ["after the clocks went back", berlin, "2026-10-24T15:00:00", "2026-10-25T07:00:00.000Z"],
+    [
+      "in an hour that is skipped: when that would have begun",
+      hours("02:30", "05:00", "Europe/Berlin"),
+      "2026-03-28T12:00:00",
+      "2026-03-29T01:00:00.000Z",
+    ],
+  ])("[A28] begin next %s", (_, own, at, begin) => {
+    expect(isWithin([own], utc(at))).toBe(false);
+    expect(iso(hoursBeginAt(own, utc(at)))).toBe(begin);
   });
 
   it("[A28] [A29] the night in which summer time begins is an hour shorter, the one in which it ends an hour longer", () => {

@@ -61,6 +61,16 @@ export function hoursEndAt({ days, from, to, timeZone }: WeeklyHours, atMs: numb
   return undefined;
 }
 
+/** When hours that do not hold `atMs` begin next, epoch ms: within eight days. */
+export function hoursBeginAt({ days, from, timeZone }: WeeklyHours, atMs: number): number {
+  const local = localMs(atMs, timeZone);
+  const midnight = Math.floor(local / DAY_MS) * DAY_MS;
+  const begins = Array.from({ length: 8 }, (_, day) => midnight + day * DAY_MS)
+    .filter((dayMs) => days.includes(WEEKDAYS[new Date(dayMs).getUTCDay()]!))
+    .map((dayMs) => dayMs + minutesOf(from) * MINUTE_MS);
+  return whenItIs(begins.find((beginLocal) => beginLocal > local)!, atMs, local, timeZone);
+}
+
 /** When the wall clock comes to `wantedLocal`, which is later than what it shows at `atMs`, or first skips it. */
 function whenItIs(wantedLocal: number, atMs: number, local: number, timeZone: string): number {
   const plain = atMs + (wantedLocal - local);

@@ -1,7 +1,7 @@
 // An incident and the tenant's channels → those a message goes to.
 import type { Incident, NoticeMessage } from "../../../schemas/alert.ts";
 import type { Channel, Route } from "../../../schemas/channel.ts";
-import { isWithin } from "./hours.ts";
+import { hoursBeginAt, isWithin } from "./hours.ts";
 
 /** Whether a channel takes this severity and zone at this instant; what the route does not name does not matter. */
 export function fits(route: Route, { zone, rule }: Pick<Incident, "zone" | "rule">, nowMs: number): boolean {
@@ -10,6 +10,24 @@ export function fits(route: Route, { zone, rule }: Pick<Incident, "zone" | "rule
     (route.zones?.includes(zone) ?? true) &&
     (route.hours === undefined || isWithin(route.hours, nowMs))
   );
+}
+
+/**
+ * When the first channel begins to take what none takes now, because of its hours; undefined: never, or the message names
+ * its channels.
+ */
+export function firstOpeningAt(
+  { channels: named }: Pick<NoticeMessage, "channels">,
+  incident: Incident,
+  channels: readonly Channel[],
+  nowMs: number,
+): number | undefined {
+  if ((named ?? incident.rule.channels) !== null) return undefined;
+  const closed = channels.filter(
+    ({ enabled, route: { hours: _, ...route } }) => enabled && fits(route, incident, nowMs),
+  );
+  const openings = closed.flatMap(({ route }) => route.hours ?? []).map((own) => hoursBeginAt(own, nowMs));
+  return openings.length === 0 ? undefined : Math.min(...openings);
 }
 
 export interface Chosen {
