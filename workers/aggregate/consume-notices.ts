@@ -1,6 +1,6 @@
 // A batch of the queue of notices → the alerts of D1, and a message to every channel that takes it.
 import { chooseChannels, firstOpeningAt } from "../../core/alert/deliver/route.ts";
-import { heldUntil } from "../../core/alert/deliver/silence.ts";
+import { HELD_MS_MAX, heldUntil } from "../../core/alert/deliver/silence.ts";
 import { type EventsMessage, type NoticeMessage, queuedNotice } from "../../schemas/alert.ts";
 import { wallMs } from "../clock.ts";
 import { within } from "../within.ts";
@@ -68,7 +68,7 @@ async function tell(
     console.warn("channels are named that do not exist", { tenant, key, channels: chosen.unknown });
   if (chosen.channels.length === 0 && kind !== "resolve") {
     const openingAt = firstOpeningAt(notice, incident, channels, nowMs);
-    if (openingAt !== undefined) return openingAt;
+    if (openingAt !== undefined) return Math.min(openingAt, nowMs + HELD_MS_MAX);
   }
   if (chosen.channels.length === 0 && kind === "fire" && incident.rule.severity === "critical")
     console.warn("a critical alert that no channel takes", { tenant, key });

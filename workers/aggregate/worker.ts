@@ -14,6 +14,7 @@ import { retainAlerts } from "./retain-alerts.ts";
 import { runJobs } from "./run-jobs.ts";
 import { SWEEP_EVERY_MS, sweepObjects } from "./sweep-objects.ts";
 import { sweepOrphans } from "./sweep-orphans.ts";
+import { sweepZones } from "./sweep-zones.ts";
 
 export { ChannelObject } from "./channel-object.ts";
 export { DeviceObject } from "./device-object.ts";
@@ -45,6 +46,7 @@ const HOURLY_TURNS_MS = 9 * MINUTE_MS;
  * takes what time the others leave.
  */
 const HOURLY_CHORES: readonly Chore[] = [
+  { name: "sweep-zones", everyMs: 0, run: sweepZones },
   { name: "delete-replaced", everyMs: 0, run: deleteReplaced },
   { name: "export-hours", everyMs: 5.5 * HOUR_MS, run: exportHours },
   { name: "retain", everyMs: 5.5 * HOUR_MS, run: retain },

@@ -3,21 +3,20 @@ import { type Silence, weeklyHours } from "../../../schemas/channel.ts";
 import { type AlertChange, AT, alertOf, resolvedOf, silenceOf } from "./fake-notice.ts";
 import { HELD_MS_MAX, heldUntil } from "./silence.ts";
 
-const HOUR_MS = 3_600_000;
 const held = (silences: Partial<Silence>[], ...alerts: AlertChange[]) =>
   heldUntil({ alerts: (alerts.length === 0 ? [{}] : alerts).map(alertOf) }, silences.map(silenceOf), AT);
 
 describe("silence", () => {
   it.each<[string, Partial<Silence>, number | undefined]>([
-    ["until its end", { endsAt: AT + HOUR_MS }, AT + HOUR_MS],
-    ["one without an end for a week, and then again", {}, AT + HELD_MS_MAX],
+    ["until its end", { endsAt: AT + 600_000 }, AT + 600_000],
+    ["a long one, or one without an end, until it is judged again", {}, AT + HELD_MS_MAX],
     ["not before its start", { startsAt: AT + 1 }, undefined],
     ["from its start", { startsAt: AT, endsAt: AT + 1 }, AT + 1],
     ["not at its end", { endsAt: AT }, undefined],
     [
       "in its hours, until they end",
-      { hours: [weeklyHours.parse({ from: "09:00", to: "10:30" })] },
-      AT + HOUR_MS / 2,
+      { hours: [weeklyHours.parse({ from: "09:00", to: "10:10" })] },
+      AT + 600_000,
     ],
     ["not outside of its hours", { hours: [weeklyHours.parse({ from: "10:30", to: "11:00" })] }, undefined],
     [

@@ -3,8 +3,11 @@ import type { Alert, IncidentSnapshot } from "../../../schemas/alert.ts";
 import type { Matcher, Silence } from "../../../schemas/channel.ts";
 import { hoursEndAt } from "./hours.ts";
 
-/** A message that is held is judged again after this at the latest. */
-export const HELD_MS_MAX = 7 * 86_400_000;
+/**
+ * A message that is held is judged again after this at the latest: word that a silence was ended may come too early for a
+ * message that is on its way to be held, or not at all.
+ */
+export const HELD_MS_MAX = 15 * 60_000;
 
 function fits(matcher: Matcher, { zone, device, model, rule }: Alert): boolean {
   const own = { zone, device, model, rule: rule.id, severity: rule.severity };
