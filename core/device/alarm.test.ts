@@ -104,14 +104,15 @@ it("[D13] an unconfirmed block wakes the object when no commit sees to it, by th
   );
 });
 
-it("[D8] an alarm that is long past was lost, and is set again", () => {
+it("[D8] [D13] what is set is not known once the alarm noted is past: it is set again", () => {
   const device = new FakeDevice({}, TIMING);
   const reports = [{ at: START_MS, metrics: { a: 1 } }];
   device.commit(START_MS, reports);
-  device.state.alarmAt = START_MS - 11 * MINUTE_MS;
-  device.state.alarmWallAt = device.state.alarmAt;
-  expect(planAlarm(device.state, START_MS, TIMING, false)).toBe(nextAlarmAt(device.state, TIMING));
-  device.state.alarmWallAt = START_MS - 9 * MINUTE_MS;
+  for (const pastMs of [0, 1, 11 * MINUTE_MS]) {
+    device.state.alarmAt = device.state.alarmWallAt = START_MS - pastMs;
+    expect(planAlarm(device.state, START_MS, TIMING, false)).toBe(nextAlarmAt(device.state, TIMING));
+  }
+  device.state.alarmAt = device.state.alarmWallAt = START_MS + 1;
   expect(planAlarm(device.state, START_MS, TIMING, false)).toBeUndefined();
 });
 

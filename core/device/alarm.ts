@@ -44,15 +44,12 @@ export function nextAlarmAt(state: DeviceState, timing: AlarmTiming): number | n
   return Number.isFinite(dueAt) ? dueAt : null;
 }
 
-/** An alarm this long past has not fired and will not: the platform gives up after six failures. */
-const LOST_AFTER_MS = 10 * 60_000;
-
-const isLost = ({ alarmWallAt, clockOffsetMs }: DeviceState, nowMs: number) =>
-  alarmWallAt !== undefined && alarmWallAt < nowMs - clockOffsetMs - LOST_AFTER_MS;
-
-/** It may have fired in vain and have been set again for later, which nothing notes; who waits to be told cannot wait for that. */
-const isSpent = ({ tellAt, alarmWallAt, clockOffsetMs }: DeviceState, nowMs: number) =>
-  tellAt !== null && alarmWallAt !== undefined && alarmWallAt <= nowMs - clockOffsetMs;
+/**
+ * It has fired, or the platform has given it up; and one that fired in vain was set again for later, which nothing notes.
+ * So what is set now is not known.
+ */
+const isSpent = ({ alarmWallAt, clockOffsetMs }: DeviceState, nowMs: number) =>
+  alarmWallAt !== undefined && alarmWallAt <= nowMs - clockOffsetMs;
 
 /**
  * The alarm to set with a commit at `nowMs`, by the receipt clock; undefined: what is set will do. An alarm costs a row
@@ -68,7 +65,7 @@ export function planAlarm(
   const due = nextAlarmAt(state, timing);
   if (due === null) return undefined;
   const { alarmAt } = state;
-  if (alarmAt === null || isLost(state, nowMs) || isSpent(state, nowMs)) return due;
+  if (alarmAt === null || isSpent(state, nowMs)) return due;
   // Each by the clock it runs by: a local run may have moved one against the other since the alarm was set.
   const isLate =
     receiptAlarmAt(state, timing) < alarmAt || wallAlarmAt(state, timing) < (state.alarmWallAt ?? alarmAt);
