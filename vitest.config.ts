@@ -48,7 +48,9 @@ export default defineConfig({
           env: { WRANGLER_LOG: "error" },
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
+          // Each is a server or two with a client, and mostly waits; after the others, which take what there is.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
