@@ -2,7 +2,7 @@
 import { act } from "../../core/alert/act.ts";
 import { evaluateReports } from "../../core/alert/evaluate.ts";
 import { endAll, moved, setRules } from "../../core/alert/set-rules.ts";
-import { evaluateSilence, nextSilenceAt, recall } from "../../core/alert/silence.ts";
+import { evaluateSilence, recall } from "../../core/alert/silence.ts";
 import { forgetTold, type Subject } from "../../core/alert/state.ts";
 import { oldestTaken } from "../../core/device/retain.ts";
 import { type DeviceState, encodeState } from "../../core/device/state.ts";
@@ -54,8 +54,6 @@ export class DeviceAlerts {
     setRules(state.alerts, subjectOf(state), rules, nowMs);
     if (state.alerts.rulesVersion <= before) return false;
     recall(state.alerts, (metric) => state.latest.get(metric));
-    // Which alarm is set may not be noted, see planAlarm: the next commit sets what these rules need.
-    if (nextSilenceAt(state.alerts, state.lastReceivedAt) !== null) state.alarmAt = null;
     return true;
   }
 
