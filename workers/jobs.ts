@@ -3,6 +3,7 @@ import { and, desc, eq, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { JobAnswer, JobKind, JobProgress, JobStatus } from "../schemas/job.ts";
 import { job as jobTable } from "../schemas/tables.ts";
+import { sortedId } from "./sorted-id.ts";
 
 export type JobRow = typeof jobTable.$inferSelect;
 type SpecOf<Kind extends JobKind> = Extract<JobAnswer, { kind: Kind }>["spec"];
@@ -25,10 +26,6 @@ const AT_THE_BEGINNING: SavedProgress = {
   failures: 0,
   retryAt: 0,
 };
-
-/** Ids sort by when jobs were made. */
-const newId = (nowMs: number) =>
-  `${new Date(nowMs).toISOString().replace(/\D/g, "")}-${crypto.randomUUID().slice(0, 8)}`;
 
 export async function createJob<Kind extends JobKind>(
   control: D1Database,
@@ -167,7 +164,7 @@ async function changeStatus(control: D1Database, tenant: string, id: string, set
 function rowOf(tenant: string, kind: JobKind, spec: object, nowMs: number, status: JobStatus): JobRow {
   return {
     tenant,
-    id: newId(nowMs),
+    id: sortedId(nowMs),
     kind,
     status,
     spec: JSON.stringify(spec),

@@ -5,6 +5,7 @@ import type { RuleScope } from "../schemas/alert.ts";
 import type { DeviceRpc, TenantRules } from "../schemas/message.ts";
 import { device as deviceTable, rulesPush } from "../schemas/tables.ts";
 import { readRules } from "./rules.ts";
+import { sortedId } from "./sorted-id.ts";
 import { changeRules } from "./tenant.ts";
 import { within } from "./within.ts";
 
@@ -32,7 +33,7 @@ const DEVICE_ANSWERS_MS = 5_000;
 /** The row that says a change is to be told; ids sort by when they were made. */
 export const newPush = (tenant: string, scopes: readonly RuleScope[], nowMs: number): RulesPush => ({
   tenant,
-  id: `${new Date(nowMs).toISOString().replace(/\D/g, "")}-${crypto.randomUUID().slice(0, 8)}`,
+  id: sortedId(nowMs),
   version: null,
   scopes: JSON.stringify(scopes),
   afterDevice: "",

@@ -2,6 +2,7 @@
 
 import type { Ring, RingEntry } from "../../core/device/ring.ts";
 import type { SealedBlock } from "../../core/device/seal.ts";
+import { hasTable } from "./has-table.ts";
 
 /**
  * PERSISTED: the two tables. Both have an integer key and no other index, so each statement below writes one row
@@ -114,9 +115,7 @@ export class DeviceStore implements Ring {
   }
 
   #tablesExist(): boolean {
-    this.#hasTables ||=
-      this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ring'").toArray().length >
-      0;
+    this.#hasTables ||= hasTable(this.#sql, "ring");
     return this.#hasTables;
   }
 }

@@ -1,5 +1,6 @@
 // The alerts of all zones of a tenant, for whoever watches the fleet. Zones push here only while somebody looks.
 import { DurableObject } from "cloudflare:workers";
+import { oldestFirst } from "../../core/alert/oldest-first.ts";
 import type { Alert } from "../../schemas/alert.ts";
 import type { FleetFrame, FleetSnapshotFrame } from "../../schemas/live.ts";
 import type { FleetRpc, ZoneAlertEvent } from "../../schemas/message.ts";
@@ -45,10 +46,7 @@ export class FleetObject extends DurableObject<AggregateEnv> implements FleetRpc
     const missed = this.#watchers.watch() ? this.#log.since(lastSeen(request)) : undefined;
     const zones = missed === undefined ? await this.#zones() : [];
     if (zones === undefined) return new Response("the registry cannot answer right now\n", { status: 503 });
-    const { watcher, response } =
-      request.headers.get("upgrade")?.toLowerCase() === "websocket"
-        ? this.#watchers.acceptSocket(request, undefined)
-        : this.#watchers.acceptEventStream(undefined);
+    const { watcher, response } = this.#watchers.accept(request);
     this.ctx.waitUntil(this.#welcome(watcher, missed, zones));
     return response;
   }
@@ -90,9 +88,7 @@ export class FleetObject extends DurableObject<AggregateEnv> implements FleetRpc
       type: "snapshot",
       seq: this.#log.next(),
       at: wallMs(),
-      alerts: [...alerts.values()]
-        .filter(({ resolvedAt }) => resolvedAt === null)
-        .sort((a, b) => a.firedAt - b.firedAt || (a.id < b.id ? -1 : 1)),
+      alerts: [...alerts.values()].filter(({ resolvedAt }) => resolvedAt === null).sort(oldestFirst),
       missing: zones.filter((_, index) => answers[index] === undefined),
     };
   }

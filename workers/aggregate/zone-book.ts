@@ -6,7 +6,9 @@ import {
   type Member,
 } from "../../core/alert/incident.ts";
 import { isSilence } from "../../core/alert/incident-gateway.ts";
+import { oldestFirst } from "../../core/alert/oldest-first.ts";
 import type { Alert } from "../../schemas/alert.ts";
+import { hasTable } from "./has-table.ts";
 
 /** PERSISTED: made with the first alert; one row an incident and one an alert, no further index, so a change is one row written. */
 const TABLES = [
@@ -41,9 +43,7 @@ export class ZoneBook implements IncidentBook {
 
   /** False: the zone never had an alert, and none of the other methods may be called. */
   exists(): boolean {
-    this.#hasTables ??=
-      this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'incident'").toArray()
-        .length > 0;
+    this.#hasTables ??= hasTable(this.#sql, "incident");
     return this.#hasTables;
   }
 
@@ -130,7 +130,7 @@ export class ZoneBook implements IncidentBook {
       incident === null
         ? this.#members(`${MEMBER} WHERE is_active = 1`)
         : this.#members(`${MEMBER} WHERE incident = ?`, incident);
-    return members.map(({ alert }) => alert).sort((a, b) => a.firedAt - b.firedAt || (a.id < b.id ? -1 : 1));
+    return members.map(({ alert }) => alert).sort(oldestFirst);
   }
 
   /** A resolved incident of which nobody waits for anything goes at `goneAt`; null: not yet. */

@@ -2,6 +2,7 @@
 import type { ZoneAlertEvent } from "../../schemas/message.ts";
 import { wallMs } from "../clock.ts";
 import type { AggregateEnv } from "./env.ts";
+import { hasTable } from "./has-table.ts";
 
 /** PERSISTED: made when the fleet is first watched, for a zone sleeps and forgets; one row a renewal. */
 const TABLE = "CREATE TABLE IF NOT EXISTS fleet_lease (id INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL)";
@@ -59,9 +60,7 @@ export class ZoneFleet {
   #until(): number {
     if (this.#untilMs === undefined) {
       const { sql } = this.#ctx.storage;
-      const exists =
-        sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'fleet_lease'").toArray()
-          .length > 0;
+      const exists = hasTable(sql, "fleet_lease");
       const [row] = exists
         ? sql.exec<{ until_ms: number }>("SELECT until_ms FROM fleet_lease").toArray()
         : [];

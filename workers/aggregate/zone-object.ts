@@ -97,10 +97,7 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     const url = new URL(request.url);
     const device = url.searchParams.get("device") ?? undefined;
     if (url.pathname.endsWith("/snapshot")) return Response.json(await this.#snapshot(device, 0));
-    const { watcher, response } =
-      request.headers.get("upgrade")?.toLowerCase() === "websocket"
-        ? this.#watchers.acceptSocket(request, device)
-        : this.#watchers.acceptEventStream(device);
+    const { watcher, response } = this.#watchers.accept(request, device);
     this.ctx.waitUntil(this.#welcome(watcher, lastSeen(request)));
     return response;
   }

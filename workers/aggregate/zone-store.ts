@@ -1,4 +1,5 @@
 // A zone object's SQLite: its member devices and whether each holds a socket. Knows rows, decides nothing.
+import { hasTable } from "./has-table.ts";
 
 /** PERSISTED: `WITHOUT ROWID`, so a change is one row written. */
 const TABLE = `CREATE TABLE IF NOT EXISTS member (device TEXT PRIMARY KEY, connected INTEGER NOT NULL) WITHOUT ROWID`;
@@ -14,9 +15,7 @@ export class ZoneStore {
   /** Members and whether each is connected. */
   members(): ReadonlyMap<string, boolean> {
     if (this.#members === undefined) {
-      const exists =
-        this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'member'").toArray()
-          .length > 0;
+      const exists = hasTable(this.#sql, "member");
       const rows = exists
         ? this.#sql
             .exec<{ device: string; connected: number }>("SELECT device, connected FROM member")

@@ -77,7 +77,14 @@ export class ZoneWatchers<F extends Frame> {
     }
   }
 
-  acceptSocket(request: Request, device: string | undefined): { watcher: Watcher<F>; response: Response } {
+  /** A WebSocket when the request asks for one, else server-sent events. */
+  accept(request: Request, device?: string): { watcher: Watcher<F>; response: Response } {
+    return request.headers.get("upgrade")?.toLowerCase() === "websocket"
+      ? this.#acceptSocket(request, device)
+      : this.#acceptEventStream(device);
+  }
+
+  #acceptSocket(request: Request, device: string | undefined): { watcher: Watcher<F>; response: Response } {
     const { renewAt } = this;
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server);
@@ -96,7 +103,7 @@ export class ZoneWatchers<F extends Frame> {
     return { watcher, response: switchProtocols(request, client) };
   }
 
-  acceptEventStream(device: string | undefined): { watcher: Watcher<F>; response: Response } {
+  #acceptEventStream(device: string | undefined): { watcher: Watcher<F>; response: Response } {
     const encoder = new TextEncoder();
     let controller: ReadableStreamDefaultController<Uint8Array>;
     const end = () => this.#streams.delete(stream);

@@ -1,6 +1,7 @@
 // Incidents: as D1 lists them, and one with its members as its zone knows it.
 import { and, asc, desc, eq, gt, gte, lt, ne, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { oldestFirst } from "../../core/alert/oldest-first.ts";
 import {
   type AlertAction,
   type Incident,
@@ -88,7 +89,7 @@ async function readStored(control: D1Database, tenant: string, id: string): Prom
     for (const { body } of rows) alerts.push(parse(body));
     if (rows.length < MEMBERS_PAGE) break;
   }
-  alerts.sort((a, b) => a.firedAt - b.firedAt);
+  alerts.sort(oldestFirst);
   return { incident: incidentSchema.parse(JSON.parse(row.body)), alerts };
 }
 

@@ -24,10 +24,6 @@ export async function readSilence(control: D1Database, tenant: string, id: strin
   throw new Problem("silence_not_found", `no silence ${id}; GET /v1/silences lists them`);
 }
 
-/** Ids sort by when they were made. */
-export const newSilenceId = (nowMs: number) =>
-  `${new Date(nowMs).toISOString().replace(/\D/g, "")}-${crypto.randomUUID().slice(0, 8)}`;
-
 /** Those that ended long ago make room. @throws Problem `conflict`: there are too many. */
 export async function insertSilence(
   control: D1Database,
@@ -62,7 +58,7 @@ const INSERT = `
 
 const ASKED = { atOnce: 50, deadlineMs: 25_000 };
 
-/** A zone that does not answer holds its messages until the silence it knew of would have ended. */
+/** A zone that does not answer has its messages judged again by itself, within `HELD_MS_MAX`. */
 export async function releaseZones(env: ApiEnv, tenant: string): Promise<void> {
   const zones = (await readZones(env.CONTROL, tenant)).map(({ zone }) => zone);
   const release = (zone: string) => env.ZONE.getByName(`${tenant}/${zone}`).release();

@@ -3,15 +3,9 @@ import { type Context, Hono } from "hono";
 import { type Silence, silenceBody } from "../../../schemas/channel.ts";
 import { nowMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
+import { sortedId } from "../../sorted-id.ts";
 import { type ApiContext, requireRole, whoOf } from "../caller.ts";
-import {
-  insertSilence,
-  listSilences,
-  newSilenceId,
-  readSilence,
-  releaseZones,
-  updateSilence,
-} from "../silences.ts";
+import { insertSilence, listSilences, readSilence, releaseZones, updateSilence } from "../silences.ts";
 import { validateBody } from "../validate.ts";
 
 export const silences = new Hono<ApiContext>();
@@ -30,7 +24,7 @@ silences.post("/", requireRole("operator"), async (c) => {
   const silence: Silence = {
     ...body,
     startsAt: startsAt ?? now,
-    id: newSilenceId(now),
+    id: sortedId(now),
     createdAt: now,
     createdBy: whoOf(caller),
   };
