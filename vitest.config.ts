@@ -11,7 +11,15 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
-          include: ["{core,schemas,scripts,dashboard}/**/*.test.ts", "test/*.test.ts"],
+          include: [
+            "{core,schemas,scripts,dashboard}/**/*.test.ts",
+            "test/*.test.ts",
+            "test/clock/**/*.test.ts",
+          ],
+          maxWorkers: 2,
+          // They are pure: files need no process of their own. A busy machine is no failure.
+          isolate: false,
+          testTimeout: 60_000,
         },
       },
       {
@@ -34,7 +42,14 @@ export default defineConfig({
         test: {
           name: "object",
           include: ["workers/**/*.test.ts"],
+          // The files share two runtimes, which take seconds to start; object-setup.ts empties the storage before each.
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           setupFiles: ["./test/object-setup.ts"],
+          // A quiet machine takes a few seconds for the longest; a busy one is no failure.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           // It ships ES modules under names Node takes for CommonJS.
           deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
         },
@@ -46,11 +61,13 @@ export default defineConfig({
           include: ["test/{flow,fault,browser}/**/*.test.ts"],
           // Wrangler's hints about wrangler.toml, at each start of a server, would bury what a test says.
           env: { WRANGLER_LOG: "error" },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           // Each is a server or two with a client, and mostly waits; after the others, which take what there is.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          maxWorkers: 4,
+          // So that the files of a process can share servers (test/flow/topology.ts), and wrangler is loaded once.
+          isolate: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { signToken } from "../core/token/sign.ts";
 import type { RuleBody } from "../schemas/alert.ts";
+import { runCommand } from "../scripts/command/run-command.ts";
 import { AlertClient } from "../test/flow/alert-client.ts";
 import { TenantClient } from "../test/flow/tenant-client.ts";
 import { type Webhook, WebhookReceiver } from "../test/flow/webhook-receiver.ts";
@@ -350,17 +351,21 @@ function sectionOf(figures: Figures): Section {
   };
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) console.log(USAGE);
-  else {
-    for (const section of await benchAlerts(values.quick))
-      console.log(values.json ? JSON.stringify(section.figures, null, 2) : `\n${showSection(section)}`);
+const OPTIONS = {
+  quick: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: OPTIONS });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
   }
+  for (const section of await benchAlerts(values.quick))
+    console.log(values.json ? JSON.stringify(section.figures, null, 2) : `\n${showSection(section)}`);
+  return 0;
 }
+
+if (import.meta.main) runCommand(USAGE, main);

@@ -14,7 +14,7 @@ import type { SealedBlock } from "../core/device/seal.ts";
 import { beijingAirTar } from "../scripts/recordings/beijing-air.ts";
 import { nab } from "../scripts/recordings/nab.ts";
 import type { RecordedReport } from "../scripts/recordings/recording.ts";
-import { encodeParquet } from "../workers/aggregate/write-archive.ts";
+import { encodeParquet } from "../workers/aggregate/archive/write-archive.ts";
 import { atOf, metricsOf } from "./run/reports.ts";
 import { count, runAlone, type Section } from "./run/section.ts";
 
@@ -176,4 +176,4 @@ function sectionOf(measured: ({ name: string } & Sizes)[], missing: boolean): Se
   };
 }
 
-if (import.meta.main) await runAlone(benchBytes);
+if (import.meta.main) runAlone(benchBytes);

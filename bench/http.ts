@@ -142,4 +142,4 @@ function cpuRatio(a: Standing, b: Standing): string {
   return ratio(a.cpuMicroseconds / b.cpuMicroseconds);
 }
 
-if (import.meta.main) await runAlone(benchHttp);
+if (import.meta.main) runAlone(benchHttp);

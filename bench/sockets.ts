@@ -123,4 +123,4 @@ export async function benchSockets(quick: boolean): Promise<Section[]> {
   }
 }
 
-if (import.meta.main) await runAlone(benchSockets);
+if (import.meta.main) runAlone(benchSockets);

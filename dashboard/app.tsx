@@ -1,26 +1,24 @@
 // The session and the address → the page shown.
 import { useEffect, useState } from "preact/hooks";
-import { AlertsPage } from "./alerts-page.tsx";
-import { ChannelsPage } from "./channels-page.tsx";
-import { FeedContext, useApi, useChanges } from "./context.ts";
-import { DevicePage } from "./device-page.tsx";
-import { FleetPage } from "./fleet-page.tsx";
-import { IncidentPage } from "./incident-page.tsx";
-import { parseRoute, type Route } from "./route.ts";
-import { RulePage } from "./rule-page.tsx";
-import { RulesPage } from "./rules-page.tsx";
+import { AlertsPage } from "./alerts/alerts-page.tsx";
+import { IncidentPage } from "./alerts/incident-page.tsx";
+import { FeedContext, useApi, useChanges } from "./base/context.ts";
+import { parseRoute, type Route } from "./base/route.ts";
+import { ChannelsPage } from "./channels/channels-page.tsx";
+import { DevicePage } from "./device/device-page.tsx";
+import { FleetPage } from "./fleet/fleet-page.tsx";
+import { useAlertFeed } from "./live/use-alert-feed.ts";
+import { RulePage } from "./rules/rule-page.tsx";
+import { RulesPage } from "./rules/rules-page.tsx";
+import { SignIn } from "./session/sign-in.tsx";
 import { Shell } from "./shell.tsx";
-import { SignIn } from "./sign-in.tsx";
-import { useAlertFeed } from "./use-alert-feed.ts";
-import { ZonePage } from "./zone-page.tsx";
+import { ZonePage } from "./zone/zone-page.tsx";
 
 export function App() {
   const { session } = useApi();
   useChanges((listener) => session.onChange(listener), session);
   const route = useRoute();
-  if (session.state.kind === "signed-out") {
-    return <SignIn reason={session.state.reason} onToken={(token) => session.signIn(token)} />;
-  }
+  if (session.state.kind === "signed-out") return <SignIn {...session.state} session={session} />;
   if (session.state.kind === "starting") return <Shell crumbs={[]}>{null}</Shell>;
   // Another token may be another tenant: nothing of the one before stays on the page.
   return <Page key={session.state.token} route={route} />;

@@ -1,23 +1,30 @@
-// The dashboard's sources → dashboard/dist: index.html, main.js, style.css, favicon.svg.
-import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+// The dashboard's sources → dashboard/dist: index.html, main.js, style.css, favicon.svg, _headers.
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const SOURCE = fileURLToPath(new URL(".", import.meta.url));
 const DIST = fileURLToPath(new URL("dist/", import.meta.url));
-const COPIED = ["index.html", "favicon.svg"];
+/** On the same disk, and not served. */
+const MADE = fileURLToPath(new URL("../dist/", import.meta.url));
+const COPIED = ["index.html", "favicon.svg", "_headers"];
 const FILES = [...COPIED, "main.js", "style.css"];
 
-/** Bundles the page into `dashboard/dist`; what was there before is removed. */
+/**
+ * Bundles the page into `dashboard/dist`. Each file takes the place of the one before at once: a server that serves them
+ * meanwhile misses none.
+ */
 export async function buildDashboard(options: { minify?: boolean } = {}): Promise<void> {
   const minify = options.minify ?? true;
-  await rm(DIST, { recursive: true, force: true });
   await mkdir(DIST, { recursive: true });
+  await mkdir(MADE, { recursive: true });
+  const made = await mkdtemp(join(MADE, "page-"));
   await build({
     absWorkingDir: SOURCE,
     entryPoints: { main: "main.tsx", style: "style.css" },
-    outdir: DIST,
+    outdir: made,
     bundle: true,
     format: "iife",
     target: ["chrome123", "firefox120", "safari17.5"],
@@ -28,7 +35,9 @@ export async function buildDashboard(options: { minify?: boolean } = {}): Promis
     legalComments: "eof",
     logLevel: "warning",
   });
-  await Promise.all(COPIED.map((name) => copyFile(SOURCE + name, DIST + name)));
+  await Promise.all(COPIED.map((name) => copyFile(SOURCE + name, join(made, name))));
+  for (const name of await readdir(made)) await rename(join(made, name), join(DIST, name));
+  await rm(made, { recursive: true });
 }
 
 if (import.meta.main) {

@@ -1,12 +1,12 @@
 // Starts the page: the theme before the first paint, then the session, then what the address asks for.
 import { render } from "preact";
-import { Api, fetchLocalToken } from "./api.ts";
 import { App } from "./app.tsx";
-import { ApiContext } from "./context.ts";
-import { tokenInFragment } from "./route.ts";
-import { Session } from "./session.ts";
-import { recall, remember } from "./storage.ts";
-import { startTheme } from "./theme.ts";
+import { Api, fetchLocalToken, refusalOf } from "./base/api.ts";
+import { ApiContext } from "./base/context.ts";
+import { tokenInFragment } from "./base/route.ts";
+import { Session } from "./base/session.ts";
+import { recall, remember } from "./base/storage.ts";
+import { startTheme } from "./base/theme.ts";
 
 startTheme();
 
@@ -15,12 +15,13 @@ const session = new Session({
   recall: () => recall("token"),
   remember: (token) => remember("token", token),
   fetchLocalToken,
+  refusalOf,
 });
 const api = new Api(session);
 
 addEventListener("hashchange", () => {
   const token = takeFragmentToken();
-  if (token) session.signIn(token);
+  if (token) void session.offer(token);
 });
 addEventListener("DOMContentLoaded", () => {
   render(

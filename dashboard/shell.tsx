@@ -1,11 +1,12 @@
-// The frame of every page: where am I, is it live, light or dark.
+// The frame of every page: where am I, is it live, light or dark, who am I.
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import { useApi, useChanges, useFeed } from "./context.ts";
-import { alertsLink, fleetLink, rulesLink } from "./route.ts";
-import { currentTheme, onTheme, turnTheme } from "./theme.ts";
-import type { StreamState } from "./zone-stream.ts";
-import type { ZoneWatch } from "./zone-watch.ts";
+import { useChanges, useFeed } from "./base/context.ts";
+import { alertsLink, fleetLink, rulesLink } from "./base/route.ts";
+import { currentTheme, onTheme, turnTheme } from "./base/theme.ts";
+import type { StreamState } from "./live/frame-stream.ts";
+import type { ZoneWatch } from "./live/zone-watch.ts";
+import { Account } from "./session/account.tsx";
 
 export interface Crumb {
   label: string;
@@ -53,7 +54,7 @@ export function Shell({ crumbs, watch, showsFeed, children }: ShellProps) {
         {watch && <ConnectionState watch={watch} />}
         {showsFeed && <FeedState />}
         <ThemeButton />
-        <SignOutButton />
+        <Account />
       </header>
       <main>{children}</main>
     </>
@@ -131,30 +132,6 @@ function ThemeButton() {
         <path d="M8 1.75a6.25 6.25 0 0 1 0 12.5z" fill="currentColor" />
       </svg>
       <span>{theme}</span>
-    </button>
-  );
-}
-
-function SignOutButton() {
-  const { session } = useApi();
-  return (
-    <button
-      type="button"
-      class="quiet-button sign-out"
-      onClick={() => session.signOut()}
-      aria-label="Sign out"
-    >
-      <svg
-        viewBox="0 0 16 16"
-        width="14"
-        height="14"
-        aria-hidden="true"
-        fill="none"
-        stroke="currentColor"
-        stroke-width="1.5"
-      >
-        <path d="M6.5 2.5h-4v11h4M6 8h8M11 5l3 3-3 3" />
-      </svg>
     </button>
   );
 }

@@ -6,6 +6,7 @@ import {
   alertEventKind,
   alertState,
   incident,
+  incidentSnapshot,
   incidentState,
   rule,
   ruleBody,
@@ -14,13 +15,9 @@ import {
 } from "./alert.ts";
 import { channel, channelBody, delivery, silence } from "./channel.ts";
 import { deviceName, zoneName } from "./name.ts";
-import { instant } from "./query.ts";
+import { bodyInstant, instant } from "./query.ts";
 
 const instantMs = z.number().int();
-/** An instant in a body: epoch ms or ISO 8601. */
-const bodyInstant = z.union([instant, instantMs.nonnegative()], {
-  error: "an instant is epoch ms or ISO 8601",
-});
 const limit = z.coerce.number().int().min(1).max(1_000).default(100);
 
 // ---- rules ---------------------------------------------------------------------------------------------------------
@@ -28,7 +25,10 @@ const limit = z.coerce.number().int().min(1).max(1_000).default(100);
 /** `POST /v1/rules`: with the id it shall have, or one is drawn. */
 export const ruleNew = ruleBody.extend({ id: ruleId.optional() });
 
-/** `PUT /v1/rules/:rule`: the whole rule, as GET gives it or without what only we write. `version`: the one that is changed. */
+/**
+ * `PUT /v1/rules/:rule`: the whole rule, as GET returns it or without what only we write. `version`: the one that is
+ * changed.
+ */
 export const ruleChange = ruleBody.extend(
   rule.pick({ id: true, version: true, createdAt: true, updatedAt: true, updatedBy: true }).partial().shape,
 );
@@ -52,7 +52,10 @@ export type PreviewBody = z.infer<typeof previewBody>;
 
 const previewReading = z.object({ at: instantMs, receivedAt: instantMs, value: z.number() }).nullable();
 
-/** When the rule would have fired, by the readings' own time. `partial`: it concerns more devices. `readings`: how many were read for it. */
+/**
+ * When the rule would have fired, by the readings' own time. `partial`: it concerns more devices. `readings`: how many it was
+ * tried on, 50,000 at most; `leftOut`: the times of devices that it was not tried on for that.
+ */
 export const previewAnswer = z.object({
   devices: z.array(
     z.object({
@@ -69,6 +72,7 @@ export const previewAnswer = z.object({
   ),
   readings: z.number().int(),
   partial: z.boolean(),
+  leftOut: z.array(z.object({ device: deviceName, fromMs: instantMs, toMs: instantMs })).default([]),
 });
 export type PreviewAnswer = z.infer<typeof previewAnswer>;
 
@@ -126,6 +130,20 @@ export type ActionKind = keyof typeof actionBodies;
 
 // ---- incidents -----------------------------------------------------------------------------------------------------
 
+/** The member an incident is shown by: one that is active, if one of its first is. `deviceName` null: it has none. */
+export const leadAlert = alert
+  .pick({ device: true, state: true, metric: true, reading: true, clearedBy: true, firedAt: true })
+  .extend({ deviceName: z.string().nullable() });
+export type LeadAlert = z.infer<typeof leadAlert>;
+
+/** An incident as it is listed; `lead` null: no alert of it is known, for its device was deleted. */
+export const listedIncident = incident.extend({ lead: leadAlert.nullable() });
+export type ListedIncident = z.infer<typeof listedIncident>;
+
+/** `GET /v1/incidents/:incident`: every member, and what people call the devices that have a name, of the first thousand. */
+export const incidentAnswer = incidentSnapshot.extend({ names: z.record(deviceName, z.string()) });
+export type IncidentAnswer = z.infer<typeof incidentAnswer>;
+
 /** `GET /v1/incidents`, newest first. */
 export const incidentsQuery = z.object({
   state: incidentState.or(z.literal("active")).optional(),
@@ -136,7 +154,7 @@ export const incidentsQuery = z.object({
   limit,
 });
 export type IncidentsQuery = z.infer<typeof incidentsQuery>;
-export const incidentList = z.object({ incidents: z.array(incident), next: z.string().nullable() });
+export const incidentList = z.object({ incidents: z.array(listedIncident), next: z.string().nullable() });
 
 /** What became of an action on all active members: `refused` had ended meanwhile; those in `missing` did not answer. */
 export const incidentActed = z.object({
@@ -153,17 +171,22 @@ export const SECRET_MASK = "•••";
 /** `POST /v1/channels`: with the id it shall have, or one is drawn. */
 export const channelNew = channelBody.extend({ id: channel.shape.id.optional() });
 
-/** `PUT /v1/channels/:channel`: the whole channel, as GET gives it or without what only we write. */
-export const channelChange = channelBody.extend(
-  channel.pick({ id: true, origin: true, createdAt: true, updatedAt: true }).partial().shape,
-);
+/** `PUT /v1/channels/:channel`: the whole channel, as GET returns it or without what only we write. */
+export const channelChange = channelBody.extend({
+  ...channel.pick({ id: true, createdAt: true, updatedAt: true }).partial().shape,
+  origin: channel.shape.origin.unwrap().optional(), // without its default: absent, it is not said
+});
 export const channelList = z.object({ channels: z.array(channel) });
 
 /** `GET /v1/channels/:channel/deliveries`. */
 export const deliveriesQuery = z.object({ limit });
+/** `rule`: the name of the rule it was about; null: of a test, or of an incident that nobody keeps any more. */
+export const listedDelivery = delivery.extend({ rule: z.string().nullable() });
+export type ListedDelivery = z.infer<typeof listedDelivery>;
 export const deliveriesAnswer = z.object({
-  deliveries: z.array(delivery),
+  deliveries: z.array(listedDelivery),
   counts: z.record(z.string(), z.number().int()),
 });
+export type DeliveriesAnswer = z.infer<typeof deliveriesAnswer>;
 
 export const silenceList = z.object({ silences: z.array(silence) });

@@ -1,6 +1,6 @@
 // Rules, and the alerts and incidents they lead to.
 import * as z from "zod";
-import { deviceName, metricName, zoneName } from "./name.ts";
+import { deviceName, label, metricName, prose, storedMetricName, zoneName } from "./name.ts";
 
 const instantMs = z.number();
 const count = z.number().int().nonnegative();
@@ -21,11 +21,10 @@ export const channelId = ruleId;
 
 // ---- rules ---------------------------------------------------------------------------------------------------------
 
+const scopeOf = (model: z.ZodString) =>
+  z.object({ zone: zoneName, model, device: deviceName }).partial().strict();
 /** All that is named has to fit; nothing named: every device of the tenant. */
-export const ruleScope = z
-  .object({ zone: zoneName, model: z.string().min(1).max(128), device: deviceName })
-  .partial()
-  .strict();
+export const ruleScope = scopeOf(label(128));
 export type RuleScope = z.infer<typeof ruleScope>;
 
 /** Breached strictly beyond `above` or `below` (one of them); cleared at `clear` or beyond it, which is the level unless said. */
@@ -40,55 +39,58 @@ export const detectorName = z.enum(["seasonal", "zscore"]);
 export type DetectorName = z.infer<typeof detectorName>;
 
 /** What a rule looks for. PERSISTED in rules and devices: new fields need a default, none changes meaning. */
-export const condition = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("threshold"), metric: metricName, ...level }).strict(),
-  /** A reading that differs by more than `by` from one of the last `overMs`. */
-  z
-    .object({
-      type: z.literal("rate_of_change"),
-      metric: metricName,
-      by: z.number(),
-      overMs: spanMs,
-      direction: z.enum(["up", "down", "both"]).default("both"),
-    })
-    .strict(),
-  /** A value that stays within `tolerance` of where it was, for `afterMs`. */
-  z
-    .object({
-      type: z.literal("flat_line"),
-      metric: metricName,
-      tolerance: z.number().default(0),
-      afterMs: spanMs.min(MINUTE_MS),
-    })
-    .strict(),
-  /** Nothing received of the device, or of the metric, for `afterMs` by our clock. */
-  z
-    .object({ type: z.literal("no_data"), metric: metricName.optional(), afterMs: spanMs.min(10_000) })
-    .strict(),
-  z
-    .object({
-      type: z.literal("anomaly"),
-      metric: metricName,
-      detector: detectorName.default("seasonal"),
-      level: z.enum(["warning", "critical"]).default("critical"),
-    })
-    .strict(),
-  /** `left operator right` against a level, from readings at most `withinMs` apart. */
-  z
-    .object({
-      type: z.literal("expression"),
-      left: metricName,
-      operator: z.enum(["+", "-", "*", "/"]),
-      right: metricName,
-      withinMs: spanMs.default(10 * MINUTE_MS),
-      ...level,
-    })
-    .strict(),
-]);
+const conditionOf = (metricName: typeof storedMetricName) =>
+  z.discriminatedUnion("type", [
+    z.object({ type: z.literal("threshold"), metric: metricName, ...level }).strict(),
+    /** A reading that differs by more than `by` from one of the last `overMs`. */
+    z
+      .object({
+        type: z.literal("rate_of_change"),
+        metric: metricName,
+        by: z.number(),
+        overMs: spanMs,
+        direction: z.enum(["up", "down", "both"]).default("both"),
+      })
+      .strict(),
+    /** A value that stays within `tolerance` of where it was, for `afterMs`. */
+    z
+      .object({
+        type: z.literal("flat_line"),
+        metric: metricName,
+        tolerance: z.number().default(0),
+        afterMs: spanMs.min(MINUTE_MS),
+      })
+      .strict(),
+    /** Nothing received of the device, or of the metric, for `afterMs` by our clock. */
+    z
+      .object({ type: z.literal("no_data"), metric: metricName.optional(), afterMs: spanMs.min(10_000) })
+      .strict(),
+    z
+      .object({
+        type: z.literal("anomaly"),
+        metric: metricName,
+        detector: detectorName.default("seasonal"),
+        level: z.enum(["warning", "critical"]).default("critical"),
+      })
+      .strict(),
+    /** `left operator right` against a level, from readings at most `withinMs` apart. */
+    z
+      .object({
+        type: z.literal("expression"),
+        left: metricName,
+        operator: z.enum(["+", "-", "*", "/"]),
+        right: metricName,
+        withinMs: spanMs.default(10 * MINUTE_MS),
+        ...level,
+      })
+      .strict(),
+  ]);
+/** As people give it. */
+export const condition = conditionOf(metricName);
 export type Condition = z.infer<typeof condition>;
 
 /** Who is told when nobody has acknowledged after so long; `channels` null: as the rule has it. */
-export const escalationStep = z.object({
+export const escalationStep = z.strictObject({
   afterMs: z
     .number()
     .int()
@@ -101,7 +103,7 @@ export type EscalationStep = z.infer<typeof escalationStep>;
 /** `POST /v1/rules`, `PUT /v1/rules/:rule`: the whole rule. */
 export const ruleBody = z
   .object({
-    name: z.string().min(1).max(100),
+    name: label(100),
     scope: ruleScope.default({}),
     condition,
     /** How long, and for how many readings in a row, the breach has to last. */
@@ -129,8 +131,11 @@ export const ruleBody = z
   .strict();
 export type RuleBody = z.infer<typeof ruleBody>;
 
-/** PERSISTED: in D1, in devices, zones and alerts. */
+/** PERSISTED: in D1, in devices, zones and alerts. Names that were given earlier may have any character. */
 export const rule = ruleBody.extend({
+  name: z.string(),
+  scope: scopeOf(z.string()).default({}),
+  condition: conditionOf(storedMetricName),
   id: ruleId,
   version: z.number().int().positive(),
   createdAt: instantMs,
@@ -185,7 +190,7 @@ export const alert = z.object({
     escalation: true,
   }),
   /** What it is about; null: the whole device. */
-  metric: metricName.nullable(),
+  metric: storedMetricName.nullable(),
   /** By our clock. */
   firedAt: instantMs,
   /** The reading that fired it; of a no-data alert the last one received, null when none is known. */
@@ -216,12 +221,12 @@ export const alertEvent = z.object({
 });
 export type AlertEvent = z.infer<typeof alertEvent>;
 
-const comment = z.string().min(1).max(2_000);
+const comment = prose(2_000);
 
 /** `POST /v1/alerts/:alert/{ack,assign,comment,resolve}`, and the same of an incident. */
 export const alertAction = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("ack"), text: comment.optional() }),
-  z.object({ kind: z.literal("assign"), to: z.string().min(1).max(200), text: comment.optional() }),
+  z.object({ kind: z.literal("assign"), to: label(200), text: comment.optional() }),
   z.object({ kind: z.literal("comment"), text: comment }),
   z.object({ kind: z.literal("resolve"), text: comment.optional() }),
 ]);
@@ -230,6 +235,26 @@ export type AlertAction = z.infer<typeof alertAction>;
 // ---- incidents -----------------------------------------------------------------------------------------------------
 
 export const incidentState = z.enum(["firing", "acknowledged", "resolved"]);
+
+/** Why people are told: it fired; more joined; nobody acknowledged; it is over. */
+export const noticeKind = z.enum(["fire", "update", "escalate", "resolve"]);
+export type NoticeKind = z.infer<typeof noticeKind>;
+
+/**
+ * A message about an incident that a channel's receiver refused for good. `error`: the status, and what the receiver said.
+ * `instead`: the channels that have the message all the same; null: that is not decided yet.
+ */
+export const refusal = z.object({
+  /** The message's idempotency key. */
+  key: z.string(),
+  kind: noticeKind,
+  channel: channelId,
+  /** By our clock. */
+  at: instantMs,
+  error: z.string(),
+  instead: z.array(channelId).nullable(),
+});
+export type Refusal = z.infer<typeof refusal>;
 
 /** PERSISTED: in zones, D1 and on the queue; new fields need a default. `id` is `<zone>.<number>`, unlike any other of the tenant. */
 export const incident = z.object({
@@ -251,16 +276,23 @@ export const incident = z.object({
   muted: count,
   /** Steps of the escalation taken. */
   escalated: count,
+  /** The newest messages that a receiver refused for good, oldest first; absent: none. */
+  refusals: z.array(refusal).optional(),
 });
 export type Incident = z.infer<typeof incident>;
 
-/** An incident with every member as it is now, oldest first. */
-export const incidentSnapshot = z.object({ incident, alerts: z.array(alert) });
+/**
+ * An incident with every member as it is now, oldest first. `nameless`: as many more were members whose device was deleted
+ * since, and nothing else is known of them; absent: none. `muted`: the ids of the members that the zone does not tell of,
+ * for their gateway has no data either; absent: none, or (of an incident read from D1) not known.
+ */
+export const incidentSnapshot = z.object({
+  incident,
+  alerts: z.array(alert),
+  nameless: count.optional(),
+  muted: z.array(z.string()).optional(),
+});
 export type IncidentSnapshot = z.infer<typeof incidentSnapshot>;
-
-/** Why people are told: it fired; more joined; nobody acknowledged; it is over. */
-export const noticeKind = z.enum(["fire", "update", "escalate", "resolve"]);
-export type NoticeKind = z.infer<typeof noticeKind>;
 
 /** PERSISTED: on the queue `telltale-notices`. What is told is asked of the zone when it is told. */
 export const noticeMessage = z.object({
@@ -274,6 +306,8 @@ export const noticeMessage = z.object({
   kind: noticeKind,
   /** Of an escalation step; null: the rule's channels. */
   channels: z.array(channelId).nullable(),
+  /** The channel that could not deliver it, for its receiver refused it; absent: it comes from the zone, to all channels. */
+  refusedBy: refusal.pick({ channel: true, at: true, error: true }).optional(),
 });
 export type NoticeMessage = z.infer<typeof noticeMessage>;
 

@@ -1,7 +1,8 @@
 // Where people are told, when they want to be, and when not.
 import * as z from "zod";
 import { channelId, ruleId, severity } from "./alert.ts";
-import { deviceName, zoneName } from "./name.ts";
+import { deviceName, label, prose, timeZone, zoneName } from "./name.ts";
+import { bodyInstant } from "./query.ts";
 
 const instantMs = z.number();
 const url = z.url({ protocol: /^https?$/ }).max(2_000);
@@ -16,28 +17,12 @@ const timeOfDay = z
   .string()
   .regex(/^([01]\d|2[0-3]):[0-5]\d$/, { error: "a time of day is HH:MM, 00:00 to 23:59" });
 const weekday = z.enum(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]);
-/** An IANA name; checked where it is used, for the list changes. */
-const timeZone = z
-  .string()
-  .min(1)
-  .max(64)
-  .default("UTC")
-  .refine(isTimeZone, { error: "not an IANA time zone like Europe/Berlin" });
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
 /** Hours of the week, half-open; `to` at or before `from` is on the next day. `days` are those it begins on. */
-export const weeklyHours = z.object({
+export const weeklyHours = z.strictObject({
   days: z.array(weekday).min(1).default(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]),
   from: timeOfDay,
   to: timeOfDay,
-  timeZone,
+  timeZone: timeZone.default("UTC"),
 });
 export type WeeklyHours = z.infer<typeof weeklyHours>;
 
@@ -93,7 +78,7 @@ export type Target = z.infer<typeof target>;
 /** `POST /v1/channels`, `PUT /v1/channels/:channel`. */
 export const channelBody = z
   .object({
-    name: z.string().min(1).max(100),
+    name: label(100),
     target,
     route: route.default({}),
     /** Most messages an hour that are not critical; null: no limit. */
@@ -103,8 +88,9 @@ export const channelBody = z
   .strict();
 export type ChannelBody = z.infer<typeof channelBody>;
 
-/** PERSISTED: in D1 and in the channel's object; new fields need a default. */
+/** PERSISTED: in D1 and in the channel's object; new fields need a default. A name given earlier may have any character. */
 export const channel = channelBody.extend({
+  name: z.string(),
   id: channelId,
   /** Where the API was reached when the channel was last written: links lead there unless the deployment says where to. */
   origin: z.string().default(""),
@@ -113,8 +99,11 @@ export const channel = channelBody.extend({
 });
 export type Channel = z.infer<typeof channel>;
 
-/** `held`: over its budget, told nobody. `dead`: given up. */
-export const deliveryState = z.enum(["waiting", "sent", "held", "dropped", "dead"]);
+/**
+ * `held`: over its budget, told nobody. `refused`: the receiver refuses it for good, and it goes by another channel.
+ * `dead`: given up.
+ */
+export const deliveryState = z.enum(["waiting", "sent", "held", "dropped", "refused", "dead"]);
 export type DeliveryState = z.infer<typeof deliveryState>;
 
 /** One message to one channel. */
@@ -136,16 +125,15 @@ export type Delivery = z.infer<typeof delivery>;
 
 // ---- silences ------------------------------------------------------------------------------------------------------
 
+const matcherOf = (model: z.ZodString) =>
+  z.object({ zone: zoneName, device: deviceName, model, rule: ruleId, severity }).partial().strict();
 /** All that is named has to fit. */
-export const matcher = z
-  .object({ zone: zoneName, device: deviceName, model: z.string().min(1).max(128), rule: ruleId, severity })
-  .partial()
-  .strict();
+export const matcher = matcherOf(label(128));
 export type Matcher = z.infer<typeof matcher>;
 
 const silenceFields = {
   matcher: matcher.default({}),
-  comment: z.string().min(1).max(2_000),
+  comment: prose(2_000),
   /** Epoch ms. */
   startsAt: instantMs.int().nonnegative(),
   /** Epoch ms; null: until it is ended by hand. */
@@ -154,18 +142,20 @@ const silenceFields = {
   hours: z.array(weeklyHours).max(20).default([]),
 };
 
-/** `POST /v1/silences`. `startsAt` absent: now. */
+/** `POST /v1/silences`: epoch ms or ISO 8601. `startsAt` absent: now. */
 export const silenceBody = z
-  .object({ ...silenceFields, startsAt: silenceFields.startsAt.optional() })
+  .object({ ...silenceFields, startsAt: bodyInstant.optional(), endsAt: bodyInstant.nullable() })
   .strict()
   .refine(({ startsAt = 0, endsAt }) => endsAt === null || startsAt < endsAt, {
     error: '"startsAt" is before "endsAt"',
   });
 export type SilenceBody = z.infer<typeof silenceBody>;
 
-/** PERSISTED: in D1. */
+/** PERSISTED: in D1. What was written earlier may have any character. */
 export const silence = z.object({
   ...silenceFields,
+  matcher: matcherOf(z.string()).default({}),
+  comment: z.string(),
   id: z.string(),
   createdAt: instantMs,
   createdBy: z.string(),

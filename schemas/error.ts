@@ -11,6 +11,8 @@ export const readingProblem = z.object({
   metric: z.string().optional(),
   code: readingCode,
   message: z.string(),
+  /** Of `rate_limited`: in how many ms the same may be sent again. */
+  retryAfterMs: z.number().int().optional(),
 });
 
 /** RFC 9457 problem document, `application/problem+json`. `code` is ours and closed; `type` names it as a URI. */
@@ -21,6 +23,8 @@ export const problemDocument = z.object({
   code: problemCode,
   detail: z.string(),
   problems: z.array(readingProblem).optional(),
+  /** Of a problem that time mends: in how many ms to try again. */
+  retryAfterMs: z.number().int().optional(),
 });
 export type ProblemDocument = z.infer<typeof problemDocument>;
 export type { ProblemCode, ReadingCode, ReadingProblem } from "./codes.ts";

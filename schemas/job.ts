@@ -1,14 +1,23 @@
 // Long work for a tenant: what it is asked to do, and how far it is.
 import * as z from "zod";
 import { readingCode } from "./error.ts";
+import { REVISION_MAX } from "./limits.ts";
 import { deviceName, zoneName } from "./name.ts";
-import { instant } from "./query.ts";
+import { bodyInstant } from "./query.ts";
+import { report } from "./reading.ts";
 
 const count = z.number().int().nonnegative();
 const instantMs = z.number().int();
 
-/** PERSISTED with the job: new fields need a default. `generation`: the last life of the device that is deleted. */
-export const deleteSpec = z.object({ device: deviceName, generation: count });
+/**
+ * PERSISTED with the job: new fields are optional. `generation`: lives of the device up to this one are deleted. `zones`:
+ * where its alerts may be, beside those that D1 names; absent: nowhere else.
+ */
+export const deleteSpec = z.object({
+  device: deviceName,
+  generation: count,
+  zones: z.array(zoneName).optional(),
+});
 export type DeleteSpec = z.infer<typeof deleteSpec>;
 
 /** PERSISTED with the job. The half-open range of the readings' own time. */
@@ -72,15 +81,21 @@ export const jobsQuery = z.object({
 
 /** `POST /v1/admin/replay`: epoch ms or ISO 8601. */
 export const replayBody = z
-  .object({
-    from: instant.or(instantMs.nonnegative()),
-    to: instant.or(instantMs.nonnegative()),
+  .strictObject({
+    from: bodyInstant,
+    to: bodyInstant,
     source: replaySpec.shape.source.default("archive"),
   })
   .refine(({ from, to }) => from < to, { error: '"from" is before "to"' });
 
 /** `POST /v1/admin/import`. */
-export const importBody = importSpec.extend({ zone: zoneName.default("default") });
+export const importBody = z.strictObject({ zone: zoneName.default("default") });
+
+/**
+ * A line of `PUT /v1/admin/import/:job/parts/:part`. `revision`: of two values of a reading within an import that of the
+ * higher one counts; absent: above every revision.
+ */
+export const importLine = report.extend({ revision: z.number().int().min(0).max(REVISION_MAX).optional() });
 
 /** The line of a part, counted from 1, and why it or a reading of it was refused. */
 export const importProblem = z.object({

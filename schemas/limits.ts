@@ -2,8 +2,12 @@
 
 /** Largest request body after decompression. Bigger: 413. A Worker holds the body, its parse and the batches in 128 MB. */
 export const BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** Largest JSON body of an operator's request, after decompression. Bigger: 413. A rule with all it can have takes a tenth. */
+export const JSON_BODY_BYTES_MAX = 64 * 1024;
 /** Most reports in one request. */
 export const REPORTS_PER_REQUEST_MAX = 20_000;
+/** Most objects and arrays in one request, those that mean nothing included: a report and its metrics are two. */
+export const BRACKETS_PER_REQUEST_MAX = 10 * REPORTS_PER_REQUEST_MAX;
 /** Most metrics in one report, and most distinct metrics a device may have in one block. */
 export const METRICS_PER_REPORT_MAX = 1_000;
 /** Longest metric name, in UTF-8 bytes. */
@@ -20,10 +24,44 @@ export const CLOCK_BEHIND_MS = 5 * 60_000;
 export const AT_SECONDS_BELOW = 1e11;
 /** `at` above this is taken for micro- or nanoseconds: 1e14 ms is the year 5138. */
 export const AT_MICROSECONDS_ABOVE = 1e14;
+/** Revisions are INT32 in the archive's files. */
+export const REVISION_MAX = 2 ** 31 - 1;
+/** From here on to the present no epoch ms is the digits of a date: 209912312359 ms is August 1976. */
+export const AT_DIGITS_BELOW = 2.1e11;
+/** Most readings in a request that asks for the verdict on each: the answer then has a megabyte or two. */
+export const EACH_VERDICT_READINGS_MAX = 10_000;
 /** Most problems listed in one answer; the counts stay whole. */
 export const PROBLEMS_LISTED_MAX = 100;
 /** Longest a device may let the server hold its reports unacknowledged. */
 export const COMMIT_EVERY_MS_MAX = 15 * 60_000;
+/** Least and most reports a second that a device may be limited to, and most at once. */
+export const REPORTS_PER_SECOND_MIN = 0.001;
+export const REPORTS_PER_SECOND_MAX = 10_000;
+export const BURST_MAX = 1_000_000;
+/** Most jobs of a tenant, its deletions aside, that take parts or run at once. */
+export const JOBS_PER_TENANT_MAX = 20;
+/** Most live viewers that a tenant may be limited to. */
+export const VIEWERS_MAX = 1_000_000;
+/** Most models that a tenant may give a rate of their own. */
+export const MODELS_LIMITED_MAX = 100;
+/** Most readings a second, and most devices, that a tenant may be limited to. */
+export const READINGS_PER_SECOND_MAX = 10_000_000;
+export const DEVICES_MAX = 10_000_000;
+/** Frames a device may send in vain, after it was told to slow down, before its socket is closed. */
+export const SLOW_FRAMES_MAX = 100;
+/** Most devices that one request makes ahead. */
+export const DEVICES_PER_REQUEST_MAX = 5_000;
+/** Longest a token may last, in seconds: 3,650 days. */
+export const TOKEN_SECONDS_MAX = 3_650 * 86_400;
+/** Most tokens one request makes or revokes, and most that a tenant has made and are not expired. */
+export const TOKENS_PER_REQUEST_MAX = 1_000;
+export const TOKENS_PER_TENANT_MAX = 100_000;
+/** How far a token's time of issue may lie ahead of our clock: one of next year would outlast its revocation. */
+export const ISSUED_AHEAD_MS_MAX = 60_000;
+/** Most tokens of one device that are revoked one by one, and of a tenant's gateways and people. */
+export const REVOKED_PER_DEVICE_MAX = 50;
+export const REVOKED_GATEWAYS_MAX = 100;
+export const REVOKED_PEOPLE_MAX = 1_000;
 /** Most raw readings one question may touch, and most archive files: a Worker has 128 MB. */
 export const READINGS_PER_QUERY_MAX = 500_000;
 export const FILES_PER_QUERY_MAX = 1_000;
@@ -39,5 +77,15 @@ export const SILENCES_PER_TENANT_MAX = 500;
 /** Tenant, zone and device names: URL-safe, never empty, never a path. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
-/** ISO 8601 date and time; without an offset it is UTC. */
-export const ISO_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?$/;
+/**
+ * ISO 8601 date and time, extended or basic: `2026-01-10T06:00:00.123Z`, `20260110T060000,123+0530`. A blank may stand for
+ * the T and before the offset, as databases write it; the minus may be the true one. Without an offset it is UTC.
+ */
+export const ISO_INSTANT =
+  /^(\d{4})(-?)(\d\d)\2(\d\d)[Tt ](\d\d)(:?)(\d\d)(?:\6(\d\d)(?:[.,](\d{1,9}))?)?(?: ?([Zz]|[+\-\u2212]\d\d(?::?\d\d)?))?$/;
+
+/** Most metrics of a device in the snapshot of its zone, and in one update of a stream. */
+export const GLANCE_METRICS_MAX = 50;
+
+/** Most tests of one channel within a minute: each is a message to somebody else's server. */
+export const CHANNEL_TESTS_PER_MINUTE_MAX = 3;

@@ -18,7 +18,19 @@ export const latestReading = z.object({
 });
 export type LatestReading = z.infer<typeof latestReading>;
 
-/** One device at a glance. `connected`: it holds a socket open. `lastReceivedAt` null: it never reported. */
+/**
+ * How often a device reports, by the last receipts of its reports; null: it reported once, or never. Absent: from a version
+ * that did not measure it.
+ */
+export const reportEveryMs = z.number().nullable().optional();
+
+/** How many reports a second a device sends that is hot, as of the frame; absent: it was not. */
+const reportsPerSecond = z.number().optional();
+
+/**
+ * One device at a glance. `connected`: it holds a socket open. `lastReceivedAt` null: it never reported. `metricsLeftOut`:
+ * how many metrics it has besides these, in the snapshot of a zone; absent: none.
+ */
 export const deviceGlance = z.object({
   device: deviceName,
   zone: zoneName,
@@ -26,7 +38,10 @@ export const deviceGlance = z.object({
   model: z.string().nullable(),
   connected: z.boolean(),
   lastReceivedAt: instantMs.nullable(),
+  reportEveryMs,
+  reportsPerSecond,
   metrics: z.record(z.string(), latestReading),
+  metricsLeftOut: z.number().int().optional(),
 });
 export type DeviceGlance = z.infer<typeof deviceGlance>;
 
@@ -50,6 +65,8 @@ export const updateFrame = z.object({
   device: deviceName,
   connected: z.boolean(),
   lastReceivedAt: instantMs.nullable(),
+  reportEveryMs,
+  reportsPerSecond,
   metrics: z.record(z.string(), latestReading),
 });
 export type UpdateFrame = z.infer<typeof updateFrame>;

@@ -1,5 +1,6 @@
 // What a device sends and what it is answered, over HTTPS and over a socket.
 import * as z from "zod";
+import { VERDICTS } from "./codes.ts";
 import { readingCode, readingProblem } from "./error.ts";
 import { parseIso } from "./instant.ts";
 import { ISO_INSTANT, METRICS_PER_REPORT_MAX } from "./limits.ts";
@@ -38,6 +39,18 @@ export const telemetryBody = z.union([report, z.array(report)]);
 
 const count = z.number().int().nonnegative();
 
+/**
+ * What became of one reading of a request. `index` is its report's place in it, from 0; `metric` is absent where the report
+ * could not be read, `code` present where the reading was refused.
+ */
+export const readingVerdict = z.object({
+  index: count,
+  metric: z.string().optional(),
+  verdict: z.enum(VERDICTS),
+  code: readingCode.optional(),
+});
+export type ReadingVerdict = z.infer<typeof readingVerdict>;
+
 /** The answer to `POST /v1/telemetry`, counted in readings; the six counts add up to the readings sent. */
 export const telemetryAnswer = z.object({
   stored: count,
@@ -47,6 +60,20 @@ export const telemetryAnswer = z.object({
   quarantined: count,
   refused: count,
   problems: z.array(readingProblem),
+  /**
+   * How many of the readings came beyond the device's rate, of a tenant that has them thinned: of each minute the least and
+   * the greatest of them are kept and the others counted. Absent: none.
+   */
+  thinned: count.optional(),
+  /**
+   * Of a 429: the reports that came too fast, as half-open ranges of their indices. They may be sent again in
+   * `retryAfterMs`; the others have their verdict.
+   */
+  limitedReports: z.array(z.tuple([count, count])).optional(),
+  /** Of a 429: when those may be sent again; of a 200 or 422: what we wait for is behind, please send no more for so long. */
+  retryAfterMs: count.optional(),
+  /** Where `?verdicts=each` asked for them: one for each reading, by index; they add up to the six counts. */
+  verdicts: z.array(readingVerdict).optional(),
 });
 export type TelemetryAnswer = z.infer<typeof telemetryAnswer>;
 
@@ -68,6 +95,7 @@ export const serverFrame = z.discriminatedUnion("type", [
     late: count,
     quarantined: count,
     refused: count,
+    thinned: count.optional(),
   }),
   z.object({
     type: z.literal("problem"),
@@ -76,7 +104,15 @@ export const serverFrame = z.discriminatedUnion("type", [
     metric: z.string().optional(),
     code: readingCode.or(z.enum(["unsupported_frame", "frame_too_large", "invalid_frame", "missing_seq"])),
     message: z.string(),
+    retryAfterMs: count.optional(),
   }),
-  z.object({ type: z.literal("slow"), retryAfterMs: count }),
+  z.object({
+    type: z.literal("slow"),
+    /** The frame that was refused; absent: none was, please send no more for so long. A frame may also have had none. */
+    seq: count.optional(),
+    /** Whose rate it is, on a gateway's socket. */
+    device: deviceName.optional(),
+    retryAfterMs: count,
+  }),
 ]);
 export type ServerFrame = z.infer<typeof serverFrame>;

@@ -5,7 +5,8 @@ import { problemDocument } from "./error.ts";
 import { archiveQuery, listQuery } from "./http.ts";
 import { parseIso } from "./instant.ts";
 import { deviceName, metricName } from "./name.ts";
-import { historyQuery, instant } from "./query.ts";
+import { oddCharacter, oneLine } from "./one-line.ts";
+import { bodyInstant, historyQuery, instant } from "./query.ts";
 import { report, serverFrame, telemetryAnswer, telemetryBody } from "./reading.ts";
 import { defaultSettings, tenantSettings, tenantSettingsChange } from "./tenant.ts";
 
@@ -29,8 +30,29 @@ describe("names", () => {
     ]);
   });
 
-  it.each(["a\u0000", "\n", "\u007f", "\ud800", "__proto__"])("[I13] a metric is not called %j", (name) => {
-    expect(metricName.safeParse(name).success).toBe(false);
+  it.each(["a\u0000", "\n", "\u007f", "\u0085", "a\u2028", "\u202ea", "\ud800", "__proto__"])(
+    "[I13] [I32] a metric is not called %j",
+    (name) => {
+      expect(metricName.safeParse(name).success).toBe(false);
+    },
+  );
+
+  it("[I32] a character that is odd is named with its place, counted as people count", () => {
+    expect(oddCharacter("😀e\u0301\n")).toBe("U+000A (a line break) as character 4");
+    expect(oddCharacter("a\u009b")).toBe("U+009B (a control character) as character 2");
+    expect(oddCharacter("\u2067a")).toBe("U+2067 (a mark that turns the direction of text) as character 1");
+    expect(oddCharacter("\udc00")).toBe("U+DC00 (half a surrogate pair) as character 1");
+    expect(oddCharacter("a\r\n\tb", "many")).toBeUndefined();
+    expect(oddCharacter("a\u0000", "many")).toBe("U+0000 (a control character) as character 2");
+    expect(oddCharacter("שלום · 温度 · a\u200db")).toBeUndefined();
+  });
+
+  it("[A58] any text becomes one line of visible text", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => oddCharacter(oneLine(text)) === undefined),
+      { numRuns: 500 },
+    );
+    expect(oneLine(" a\r\n\t\u2029b \u202ec\u0000\u00a0d ")).toBe("a b c d");
   });
 });
 
@@ -38,7 +60,11 @@ describe("instants in a query", () => {
   it.each([
     ["0", 0],
     ["1767225600000", 1_767_225_600_000],
-    ["8640000000000000", 8.64e15],
+    ["100000000000000", 1e14],
+    ["2026-01-01 00:00:00+00", 1_767_225_600_000],
+    ["2026-01-01T01:00:00 01:00", 1_767_225_600_000], // a + that was not escaped
+    ["20260101T053000 0530", 1_767_225_600_000],
+    ["9999-12-31T00:00", Date.UTC(9999, 11, 31)],
     ["2026-01-01T00:00", 1_767_225_600_000],
     ["2026-01-01T01:00+01:00", 1_767_225_600_000],
   ])("[Q6] %s is one", (text, expected) => {
@@ -54,8 +80,27 @@ describe("instants in a query", () => {
     "2026-13-01T00:00",
     "2026-04-31T00:00",
     "now",
+    "2026-01-01T00:00 1",
+    "2026-01-01T00:00:00+01:00 01",
   ])("[Q6] %j is refused, never NaN or beyond what a date holds", (text) => {
     expect(instant.safeParse(text).success).toBe(false);
+  });
+
+  it.each([
+    ["1767225600", /seconds.*× 1000/],
+    ["1767225600.123", /seconds/],
+    ["1767225600000000", /micro/],
+    ["1767225600000000000", /micro/],
+    ["8640000000000000", /micro/],
+    ["20260101", /digits.*2026-01-01T00:00:00Z/],
+    ["202601010600", /digits.*2026-01-01T06:00:00Z/],
+    ["20260101060000", /digits/],
+    ["2026-01-01", /a day is no instant, write 2026-01-01T00:00Z/],
+    ["tomorrow", /epoch ms or ISO 8601/],
+  ])("[Q27] %s is refused in an address and in a body, and told what to write", (text, says) => {
+    const given = [instant.safeParse(text), bodyInstant.safeParse(text)];
+    if (/^\d+$/.test(text)) given.push(bodyInstant.safeParse(Number(text)));
+    for (const { error } of given) expect(error?.issues[0]?.message).toMatch(says);
   });
 
   it("[Q6] a history query has defaults, and no others than the known tiers and resolutions", () => {
@@ -63,7 +108,7 @@ describe("instants in a query", () => {
       metric: "m",
       resolution: "auto",
       source: "auto",
-      thin: "lttb",
+      thin: "minmax",
     });
     expect(historyQuery.safeParse({ metric: "m", resolution: "2h" }).success).toBe(false);
     expect(historyQuery.safeParse({ metric: "m", source: "r2" }).success).toBe(false);

@@ -4,7 +4,10 @@ import { index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm
 
 // ---- control database ----------------------------------------------------------------------------------------------
 
-/** PERSISTED: the registry, one row a device. `first_seen_at` null: registered by an operator, never reported. */
+/**
+ * PERSISTED: the registry, one row a device. `first_seen_at` null: registered by an operator, never reported. `limits`
+ * is JSON, what the device may send; null: what its model or tenant says.
+ */
 export const device = sqliteTable(
   "device",
   {
@@ -18,11 +21,29 @@ export const device = sqliteTable(
     createdAt: integer("created_at").notNull(),
     firstSeenAt: integer("first_seen_at"),
     gateway: text("gateway"),
+    limits: text("limits"),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.device] }),
     index("device_by_zone").on(table.tenant, table.zone, table.device),
   ],
+);
+
+/** PERSISTED: what tokens say that the api has made, never the tokens; ids sort by when they were made. Instants are epoch ms. */
+export const token = sqliteTable(
+  "token",
+  {
+    tenant: text("tenant").notNull(),
+    id: text("id").notNull(),
+    role: text("role").notNull(),
+    device: text("device"),
+    name: text("name"),
+    issuedAt: integer("issued_at").notNull(),
+    issuedBy: text("issued_by").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    revokedAt: integer("revoked_at"),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.id] })],
 );
 
 /** PERSISTED: long work for one tenant; `spec` and `progress` are JSON, see schemas/job.ts. */
@@ -75,7 +96,31 @@ export const silence = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenant, table.id] })],
 );
 
-/** PERSISTED: incidents as their zones told last; `body` is JSON. A lower revision never replaces a higher. */
+/**
+ * PERSISTED: what people changed. `address`: of whoever asked, null: not known. `before` and `after` are JSON without
+ * secrets; null: there was nothing.
+ */
+export const audit = sqliteTable(
+  "audit",
+  {
+    tenant: text("tenant").notNull(),
+    id: text("id").notNull(),
+    at: integer("at").notNull(),
+    who: text("who").notNull(),
+    role: text("role").notNull(),
+    address: text("address"),
+    action: text("action").notNull(),
+    target: text("target").notNull(),
+    before: text("before"),
+    after: text("after"),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.id] })],
+);
+
+/**
+ * PERSISTED: incidents as their zones told last; `body` is JSON. A lower revision never replaces a higher. `nameless`:
+ * members that were deleted with their device since.
+ */
 export const incident = sqliteTable(
   "incident",
   {
@@ -86,6 +131,7 @@ export const incident = sqliteTable(
     openedAt: integer("opened_at").notNull(),
     revision: integer("revision").notNull(),
     body: text("body").notNull(),
+    nameless: integer("nameless").notNull().default(0),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.id] }),
@@ -113,6 +159,7 @@ export const alert = sqliteTable(
     primaryKey({ columns: [table.tenant, table.id] }),
     index("alert_by_time").on(table.tenant, table.firedAt, table.id),
     index("alert_by_incident").on(table.tenant, table.incident, table.id),
+    index("alert_by_device").on(table.tenant, table.device, table.firedAt, table.id),
   ],
 );
 
@@ -129,6 +176,17 @@ export const alertEvent = sqliteTable(
     text: text("text"),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.alert, table.revision] })],
+);
+
+/** PERSISTED: a deleted device: its alerts of this generation and before are taken no more. */
+export const alertTombstone = sqliteTable(
+  "alert_tombstone",
+  {
+    tenant: text("tenant").notNull(),
+    device: text("device").notNull(),
+    generation: integer("generation").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.device] })],
 );
 
 /**
@@ -219,7 +277,10 @@ export const archiveDay = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenant, table.date] })],
 );
 
-/** PERSISTED: a deleted device: its blocks of this generation and before are refused by storage for good. */
+/**
+ * PERSISTED: a deleted device: its blocks of this generation and before are refused by storage for good. `listing` 1: what
+ * storage has of those lives is not listed yet, and blocks of a later one have to wait.
+ */
 export const tombstone = sqliteTable(
   "tombstone",
   {
@@ -227,6 +288,7 @@ export const tombstone = sqliteTable(
     device: text("device").notNull(),
     generation: integer("generation").notNull(),
     finishedAt: integer("finished_at"),
+    listing: integer("listing").notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.device] })],
 );
@@ -243,6 +305,26 @@ export const retained = sqliteTable(
     rawBlocksDeleted: integer("raw_blocks_deleted").notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.tenant] })],
+);
+
+/**
+ * PERSISTED: how far an import is with the day `date` in this warm database: all before the place (`next_device`,
+ * `next_from_ms`) is stored and counted. Written in the transaction that stores it, deleted when the import is done.
+ */
+export const importReached = sqliteTable(
+  "import_reached",
+  {
+    tenant: text("tenant").notNull(),
+    job: text("job").notNull(),
+    date: text("date").notNull(),
+    nextDevice: text("next_device").notNull(),
+    nextFromMs: integer("next_from_ms").notNull(),
+    stored: integer("stored").notNull(),
+    duplicate: integer("duplicate").notNull(),
+    corrected: integer("corrected").notNull(),
+    deleted: integer("deleted").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.job] })],
 );
 
 /**

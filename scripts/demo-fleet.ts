@@ -1,8 +1,9 @@
 // The demo: twelve real stations with a week of history, reporting live until they are told to stop.
-import { historyUntil, readSlice } from "./demo/hours.ts";
+import { HISTORY_HOURS, HOUR_MS, historyUntil, readSlice } from "./demo/hours.ts";
 import { introduceStations } from "./demo/introduce.ts";
-import { playLive } from "./demo/play-live.ts";
+import { playLive, TICK_MS } from "./demo/play-live.ts";
 import { sendHistory } from "./demo/send-history.ts";
+import { STATIONS } from "./demo/stations.ts";
 import { sleep } from "./replay/retry.ts";
 import { signedTokens } from "./replay/tokens.ts";
 
@@ -36,9 +37,16 @@ export async function runDemoFleet({
       tokens.admin(),
       tokens.gateway(),
     ]);
+    log(
+      `${STATIONS.length} stations play a recording of Beijing's air, ${hours.length} hours of it round and round; --no-demo leaves it out`,
+    );
     await introduceStations({ url, adminToken: adminToken ?? "", signal, log });
+    log(`sending the last ${HISTORY_HOURS} hours as history`);
     const history = sendHistory(historyUntil(Date.now(), hours), { url, gatewayToken, signal, log });
     await Promise.race([history, sleep(HISTORY_FIRST_MS, signal)]);
+    log(
+      `live: a recorded hour every ${TICK_MS / 1_000} s, ${HOUR_MS / TICK_MS} times as fast as recorded, each stamped with the time it is sent`,
+    );
     await Promise.all([history, playLive(hours, { url, tokens, signal })]);
   } catch (error) {
     log(`the demo fleet stopped: ${(error as Error).message}`);

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { EACH_HOUR, EACH_MINUTE, PROMPT } from "../workers/aggregate/crons.ts";
 import { INGEST_PATHS } from "../workers/ingest/paths.ts";
 import { bundle } from "./bundle.ts";
 import { readLocalSecret } from "./local-secret.ts";
@@ -24,13 +25,15 @@ export interface LocalOptions {
   vars?: Record<string, string>;
   /** How many warm databases; as many as wrangler.toml binds unless said. */
   warmDatabases?: number;
-  /** How often the cron ticks by itself; never unless said. */
+  /** How often it looks for what somebody waits for; the platform's crons tick too then. Neither unless said. */
   tickEveryMs?: number;
   /** Another entry than wrangler.toml's, relative to the project's root or absolute. */
   main?: string;
   /** How long a batch of the queue waits to be full; wrangler.toml's unless said. */
   batchTimeoutSeconds?: number;
   quiet?: boolean;
+  /** Told what begins. */
+  onStep?(step: string): void;
 }
 
 export interface LocalRun {
@@ -39,19 +42,25 @@ export interface LocalRun {
   miniflare: Miniflare;
   /** Name of the Worker that defines the objects. */
   objectsWorker: string;
-  /** Lets the cron tick once. */
+  /** Lets the cron of each minute tick once. */
   tick(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** What a local run sets and a deployment does not: a settable clock, quick sealing, quick resending, quick chores. */
+/** The crons of wrangler.toml. */
+const PLATFORM_CRONS = [
+  [EACH_MINUTE, 60_000],
+  [EACH_HOUR, 3_600_000],
+] as const;
+
+/** What a local run sets and a deployment does not: a settable clock, quick sealing, quick resending, quick chores; and when it began. */
 const LOCAL_VARS = {
   CLOCK: "settable",
   SEAL_SPREAD_MS: "60000",
   OUTBOX_RESEND_MS: "15000",
   SEAL_FALLBACK_MS: "0",
   OUTBOX_SLACK_MS: "0",
-  CHORES: "always",
+  CHORES: "prompt",
   GRACE_MS: "60000",
 };
 
@@ -59,10 +68,14 @@ const LOCAL_VARS = {
 export async function startLocal(options: LocalOptions): Promise<LocalRun> {
   // Wrangler's hints about what environments do not inherit are for those who edit wrangler.toml.
   process.env.WRANGLER_LOG ??= "error";
+  const { onStep = () => {} } = options;
   const secret = await readLocalSecret();
+  onStep(options.split ? "bundling the three Workers" : "bundling the Worker");
   const vars = { ...LOCAL_VARS, LOCAL_TENANT: options.tenant, TOKEN_SECRET: secret, ...options.vars };
   const environments = options.split ? ["api", "ingest", "aggregate"] : [undefined];
   const workers = await Promise.all(environments.map((environment) => workerOf(environment, vars, options)));
+  for (const { bindings } of workers) bindings.STARTED_AT = String(Date.now()); // bundling takes seconds
+  onStep(`starting workerd${options.port === 0 ? "" : ` on http://127.0.0.1:${options.port}`}`);
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
@@ -78,18 +91,21 @@ export async function startLocal(options: LocalOptions): Promise<LocalRun> {
   );
   const url = (await miniflare.ready).href.replace(/\/$/, "");
   const objectsWorker = options.split ? "telltale-aggregate" : "telltale";
-  await migrate(miniflare, objectsWorker);
-  const tick = async () => {
-    await (await miniflare.getWorker(objectsWorker)).scheduled({ cron: "* * * * *" });
+  await migrate(miniflare, objectsWorker, onStep);
+  const tick = async (cron: string) => {
+    await (await miniflare.getWorker(objectsWorker)).scheduled({ cron });
   };
   const ticking = new AbortController();
-  if (options.tickEveryMs !== undefined) void tickAlways(tick, options.tickEveryMs, ticking.signal);
+  if (options.tickEveryMs !== undefined) {
+    for (const [cron, everyMs] of [[PROMPT, options.tickEveryMs] as const, ...PLATFORM_CRONS])
+      void tickAlways(() => tick(cron), everyMs, ticking.signal);
+  }
   return {
     url,
     secret,
     miniflare,
     objectsWorker,
-    tick,
+    tick: () => tick(EACH_MINUTE),
     stop: async () => {
       ticking.abort();
       await miniflare.dispose();
@@ -97,11 +113,15 @@ export async function startLocal(options: LocalOptions): Promise<LocalRun> {
   };
 }
 
-/** What the platform's cron does: Miniflare has none. */
+/** A minute after the start also what is hourly comes: few laptops run for long. */
+const FIRST_TICK_MS_MAX = 60_000;
+
+/** What the platform's cron does, each by itself: Miniflare has none. */
 async function tickAlways(tick: () => Promise<void>, everyMs: number, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await sleep(everyMs, undefined, { signal }).catch(() => undefined);
-    if (!signal.aborted) await tick().catch(() => undefined); // a failed tick is logged by the Worker
+  for (let waitMs = Math.min(everyMs, FIRST_TICK_MS_MAX); ; waitMs = everyMs) {
+    await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    await tick().catch(() => undefined); // a failed tick is logged by the Worker
   }
 }
 
@@ -134,7 +154,7 @@ async function workerOf(
     d1Databases,
     queueConsumers,
     name: environment === undefined ? "telltale" : `telltale-${environment}`,
-    bindings: { ...(workerOptions.bindings as Record<string, string>), ...vars },
+    bindings: { ...(workerOptions.bindings as Record<string, string>), ...vars } as Record<string, string>,
     modules: [{ type: "ESModule", path: `${environment ?? "single"}.mjs`, contents }],
     modulesRoot: "/",
     routes,
@@ -142,7 +162,7 @@ async function workerOf(
 }
 
 /** Applies the migrations of all databases, noting them where `wrangler d1 migrations apply --local` does. */
-async function migrate(miniflare: Miniflare, worker: string): Promise<void> {
+async function migrate(miniflare: Miniflare, worker: string, onStep: (step: string) => void): Promise<void> {
   const bindings = Object.keys(await miniflare.getBindings(worker));
   for (const binding of bindings.filter((name) => /^(CONTROL|WARM_\d+)$/.test(name))) {
     const folder = binding === "CONTROL" ? "migrations/control" : "migrations/warm";
@@ -153,7 +173,9 @@ async function migrate(miniflare: Miniflare, worker: string): Promise<void> {
     const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
     const applied = new Set(results.map(({ name }) => name));
     const files = (await readdir(join(ROOT, folder))).filter((file) => file.endsWith(".sql")).sort();
-    for (const file of files.filter((name) => !applied.has(name))) {
+    const missing = files.filter((name) => !applied.has(name));
+    onStep(`migrating ${binding}: ${missing.length} of ${files.length} migrations`);
+    for (const file of missing) {
       const text = await readFile(join(ROOT, folder, file), "utf8");
       const statements = text.split(/;\s*$/m).filter((statement) => statement.trim() !== "");
       await database.batch([

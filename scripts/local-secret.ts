@@ -1,6 +1,7 @@
 // The token secret of the local run: made once, kept in .dev.vars, where wrangler looks for it too.
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
+import { checkSecret } from "../core/token/secret.ts";
 
 const DEV_VARS = new URL("../.dev.vars", import.meta.url);
 
@@ -14,5 +15,6 @@ export async function readLocalSecret(): Promise<string> {
   );
   const found = /^TOKEN_SECRET="?([^"\n]+)"?$/m.exec(await readFile(DEV_VARS, "utf8"));
   if (!found?.[1]) throw new Error(".dev.vars has no TOKEN_SECRET=… line; add one or delete the file");
+  checkSecret(found[1], "TOKEN_SECRET in .dev.vars");
   return found[1];
 }

@@ -1,11 +1,18 @@
 // The Beijing air archive → the fortnight of it that the demo fleet lives on: node scripts/make-demo-slice.ts ARCHIVE.tgz
 import { writeFile } from "node:fs/promises";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { runCommand, UsageError } from "./command/run-command.ts";
 import { BEIJING_METRICS } from "./recordings/beijing-air.ts";
 import { openRecording } from "./recordings/open-recording.ts";
 import type { RecordedReport } from "./recordings/recording.ts";
 import { selectReports } from "./replay/select-reports.ts";
+
+const USAGE = `usage: node scripts/make-demo-slice.ts beijing_air.tgz
+
+Writes demo/beijing_air_slice.csv.gz anew: the fortnight of the archive that the demo fleet lives on.`;
+
+const OPTIONS = { help: { type: "boolean", short: "h", default: false } } as const;
 
 /**
  * December 2015: two red alerts for smog, clean north wind between them, sleet, frost and sensors that fail.
@@ -23,17 +30,25 @@ function lineOf({ device, at, metrics }: RecordedReport): string {
   return [...instant, ...BEIJING_METRICS.map((metric) => metrics[metric] ?? "NA"), device].join(",");
 }
 
-const archive = process.argv[2];
-if (archive === undefined) {
-  console.error("usage: node scripts/make-demo-slice.ts beijing_air.tgz");
-  process.exit(2);
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const [archive, ...more] = positionals;
+  if (archive === undefined || more.length > 0) throw new UsageError("name one archive");
+  const lines = [HEADER];
+  const recording = await openRecording(archive);
+  for await (const report of selectReports(recording, { fromMs: FROM_MS, toMs: TO_MS }))
+    lines.push(lineOf(report));
+  if (lines.length === 1) throw new Error(`${archive} has no report of the fortnight; nothing is written`);
+  const packed = await promisify(gzip)(`${lines.join("\n")}\n`, { level: 9 });
+  await writeFile(SLICE, packed);
+  console.log(
+    `${SLICE.pathname.split("/").slice(-2).join("/")}: ${lines.length - 1} rows, ${packed.length} bytes`,
+  );
+  return 0;
 }
-const lines = [HEADER];
-const recording = await openRecording(archive);
-for await (const report of selectReports(recording, { fromMs: FROM_MS, toMs: TO_MS }))
-  lines.push(lineOf(report));
-const packed = await promisify(gzip)(`${lines.join("\n")}\n`, { level: 9 });
-await writeFile(SLICE, packed);
-console.log(
-  `${SLICE.pathname.split("/").slice(-2).join("/")}: ${lines.length - 1} rows, ${packed.length} bytes`,
-);
+
+runCommand(USAGE, main);

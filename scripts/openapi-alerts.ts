@@ -1,7 +1,7 @@
 // The paths of the OpenAPI document about rules, alerts, incidents, channels and silences.
 import * as z from "zod";
 import type { ZodOpenApiPathsObject } from "zod-openapi";
-import { alert, channelId, condition, incident, incidentSnapshot, rule, ruleId } from "../schemas/alert.ts";
+import { alert, channelId, condition, incident, rule, ruleId } from "../schemas/alert.ts";
 import {
   type ActionKind,
   actionBodies,
@@ -14,6 +14,7 @@ import {
   deliveriesAnswer,
   deliveriesQuery,
   incidentActed,
+  incidentAnswer,
   incidentList,
   incidentsQuery,
   previewAnswer,
@@ -131,7 +132,7 @@ export const alertPaths: ZodOpenApiPathsObject = {
       summary: "One incident and all its members",
       tag,
       parameters: { path: paths.incident },
-      answer: incidentSnapshot,
+      answer: incidentAnswer,
     }),
   },
   ...actionPaths("incident", "all active members of an incident", incidentActed),

@@ -18,6 +18,8 @@ interface Described {
   answer: z.ZodType;
   /** 200 unless said. */
   status?: "200" | "201" | "202";
+  /** Another status that comes with the same answer, and when. */
+  also?: { status: string; description: string };
   body?: z.ZodType;
   bodies?: Record<string, z.ZodType>;
   parameters?: ZodOpenApiParameters;
@@ -28,6 +30,7 @@ export function operation({
   tag,
   answer,
   status = "200",
+  also,
   body,
   bodies,
   parameters,
@@ -41,6 +44,10 @@ export function operation({
     requestBody: content && {
       content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
     },
-    responses: { [status]: { description: summary, ...json(answer) }, default: problem },
+    responses: {
+      [status]: { description: summary, ...json(answer) },
+      ...(also && { [also.status]: { description: also.description, ...json(answer) } }),
+      default: problem,
+    },
   };
 }

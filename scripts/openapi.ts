@@ -1,29 +1,67 @@
 // The contract's schemas → the OpenAPI document served at /openapi.json.
 import * as z from "zod";
 import { createDocument } from "zod-openapi";
-import { archiveQuery, listQuery } from "../schemas/http.ts";
-import { importBody, jobAnswer, jobList, jobsQuery, partAnswer, replayBody } from "../schemas/job.ts";
+import {
+  archiveQuery,
+  auditAnswer,
+  auditQuery,
+  deleteQuery,
+  fleetStreamQuery,
+  listQuery,
+  readyAnswer,
+  snapshotQuery,
+  zoneStreamQuery,
+} from "../schemas/http.ts";
+import {
+  importBody,
+  importLine,
+  jobAnswer,
+  jobList,
+  jobsQuery,
+  partAnswer,
+  replayBody,
+} from "../schemas/job.ts";
+import { COMMIT_EVERY_MS_MAX } from "../schemas/limits.ts";
 import { fleetFrame, snapshotFrame, zoneFrame } from "../schemas/live.ts";
 import { deviceName, zoneName } from "../schemas/name.ts";
 import {
+  activityAnswer,
+  activityQuery,
   archiveAnswer,
+  deviceChange,
   deviceEntry,
   deviceList,
-  deviceProfile,
+  devicesMade,
   exportQuery,
+  extentAnswer,
   fleetAnswer,
   fleetHistoryAnswer,
   fleetHistoryQuery,
   historyAnswer,
   historyQuery,
   latestAnswer,
+  namesAnswer,
+  namesQuery,
+  newDevice,
   rawPoint,
   windowPoint,
   zoneList,
 } from "../schemas/query.ts";
 import { report, telemetryAnswer, telemetryBody } from "../schemas/reading.ts";
-import { retentionAnswer, tenantSettings, tenantSettingsChange } from "../schemas/tenant.ts";
+import { quotaAnswer, retentionAnswer, tenantAnswer, tenantSettingsChange } from "../schemas/tenant.ts";
+import {
+  deviceRevokeAnswer,
+  revokeAnswer,
+  revokeBody,
+  sessionAnswer,
+  tokenList,
+  tokenSpec,
+  tokensBody,
+  tokensMade,
+  tokensQuery,
+} from "../schemas/token.ts";
 import { alertPaths } from "./openapi-alerts.ts";
+import { describe } from "./openapi-describe.ts";
 import { operation, problem } from "./openapi-operation.ts";
 
 /** Named in the document, so that it has it once. */
@@ -39,9 +77,11 @@ const exportLine = z.union([
   z.object({ error: z.object({ code: z.string(), detail: z.string() }) }),
 ]);
 
-/** OpenAPI 3.1, made from the same zod schemas that the code checks with. */
-export function openApiDocument() {
-  return createDocument({
+/** OpenAPI 3.1, made from the same zod schemas that the code checks with, in the words of the glossary. */
+export const openApiDocument = () => describe(createDocument(definition()));
+
+function definition(): Parameters<typeof createDocument>[0] {
+  return {
     openapi: "3.1.0",
     info: {
       title: "Telltale",
@@ -54,8 +94,12 @@ export function openApiDocument() {
         post: operation({
           summary: "Readings in, a verdict for each out, after the commit",
           tag: "devices",
+          parameters: {
+            query: z.object({ status: z.literal("200").optional(), verdicts: z.literal("each").optional() }),
+          },
           bodies: { "application/json": telemetryBody, "application/x-ndjson": report },
           answer: telemetryAnswer,
+          also: { status: "422", description: "No reading was taken; ?status=200 asks for 200 then too" },
         }),
       },
       "/v1/connect": {
@@ -63,7 +107,11 @@ export function openApiDocument() {
           summary: "WebSocket, subprotocol telltale.v1: report frames in, cumulative acks out",
           tags: ["devices"],
           security: [{ bearer: [] }],
-          requestParams: { query: z.object({ commitEveryMs: z.coerce.number().int().min(0).optional() }) },
+          requestParams: {
+            query: z.object({
+              commitEveryMs: z.coerce.number().int().min(0).max(COMMIT_EVERY_MS_MAX).optional(),
+            }),
+          },
           responses: { "101": { description: "Switching protocols" }, default: problem },
         },
       },
@@ -73,6 +121,12 @@ export function openApiDocument() {
           tag: "operators",
           parameters: { query: listQuery },
           answer: deviceList,
+        }),
+        post: operation({
+          summary: "Register devices before they report, one or up to 5,000, with what became of each",
+          tag: "operators",
+          body: z.union([newDevice, z.strictObject({ devices: z.array(newDevice) })]),
+          answer: devicesMade,
         }),
       },
       "/v1/devices/{device}": {
@@ -86,15 +140,48 @@ export function openApiDocument() {
           summary: "Zone, name, model, location",
           tag: "operators",
           parameters: { path: device },
-          body: deviceProfile,
+          body: deviceChange,
           answer: deviceEntry,
         }),
         delete: operation({
-          summary: "Delete a device and its data everywhere; the job says when that is done",
+          summary:
+            "Delete a device, its data and its alerts everywhere; what it sends after the 202 is its next life",
           tag: "admins",
           status: "202",
-          parameters: { path: device },
+          parameters: { path: device, query: deleteQuery },
           answer: jobAnswer,
+        }),
+      },
+      "/v1/devices/{device}/revoke": {
+        post: operation({
+          summary: "Void every token of the device that was issued before now, and close its sockets",
+          tag: "admins",
+          parameters: { path: device },
+          answer: deviceRevokeAnswer,
+        }),
+      },
+      "/v1/tokens": {
+        get: operation({
+          summary: "Tokens that were made here, newest first; never the tokens themselves",
+          tag: "admins",
+          parameters: { query: tokensQuery },
+          answer: tokenList,
+        }),
+        post: operation({
+          summary: "Make a token, or many; each is in this answer and never again",
+          tag: "admins",
+          status: "201",
+          body: z.union([tokenSpec, tokensBody]),
+          answer: tokensMade,
+        }),
+      },
+      "/v1/tokens/revoke": {
+        post: operation({
+          summary:
+            "Void tokens by their ids, or every token of the tenant that was issued before now, whoever has it",
+          tag: "admins",
+          body: revokeBody,
+          answer: revokeAnswer,
         }),
       },
       "/v1/devices/{device}/latest": {
@@ -103,6 +190,14 @@ export function openApiDocument() {
           tag: "operators",
           parameters: { path: device },
           answer: latestAnswer,
+        }),
+      },
+      "/v1/devices/{device}/extent": {
+        get: operation({
+          summary: "Where a device's readings lie, reported or imported, and the newest of each metric",
+          tag: "operators",
+          parameters: { path: device },
+          answer: extentAnswer,
         }),
       },
       "/v1/devices/{device}/history": {
@@ -141,7 +236,7 @@ export function openApiDocument() {
         get: operation({
           summary: "A zone now",
           tag: "operators",
-          parameters: { path: zone },
+          parameters: { path: zone, query: snapshotQuery },
           answer: snapshotFrame,
         }),
       },
@@ -149,10 +244,7 @@ export function openApiDocument() {
         get: operation({
           summary: "A zone's snapshot, then updates: a WebSocket, or server-sent events",
           tag: "operators",
-          parameters: {
-            path: zone,
-            query: z.object({ device: deviceName.optional(), after: z.coerce.number().optional() }),
-          },
+          parameters: { path: zone, query: zoneStreamQuery },
           answer: zoneFrame,
         }),
       },
@@ -172,12 +264,27 @@ export function openApiDocument() {
           answer: fleetHistoryAnswer,
         }),
       },
+      "/v1/fleet/names": {
+        get: operation({
+          summary: "Devices, models and metrics there are to choose from, a bounded number of each",
+          tag: "operators",
+          parameters: { query: namesQuery },
+          answer: namesAnswer,
+        }),
+      },
       "/v1/fleet/stream": {
         get: operation({
           summary: "The active alerts of all zones, then each event: a WebSocket, or server-sent events",
           tag: "operators",
-          parameters: { query: z.object({ after: z.coerce.number().optional() }) },
+          parameters: { query: fleetStreamQuery },
           answer: fleetFrame,
+        }),
+      },
+      "/v1/session": {
+        get: operation({
+          summary: "Whose the token is: tenant, role, name and until when",
+          tag: "operators",
+          answer: sessionAnswer,
         }),
       },
       "/v1/fleet": { get: operation({ summary: "The fleet", tag: "operators", answer: fleetAnswer }) },
@@ -195,16 +302,36 @@ export function openApiDocument() {
           tags: ["operators"],
           security: [{ bearer: [] }],
           requestParams: { path: z.object({ key: z.string() }) },
-          responses: { "200": { description: "The file" }, default: problem },
+          responses: {
+            "200": { description: "The file; also for a range that is none, or several" },
+            "206": { description: "The byte range that was asked for" },
+            "304": { description: "The file is the one that the condition names" },
+            default: problem,
+          },
         },
       },
       "/v1/tenant": {
-        get: operation({ summary: "The tenant's settings", tag: "operators", answer: tenantSettings }),
+        get: operation({ summary: "The tenant's settings", tag: "operators", answer: tenantAnswer }),
         put: operation({
           summary: "Change settings",
           tag: "operators",
           body: tenantSettingsChange,
-          answer: tenantSettings,
+          answer: tenantAnswer,
+        }),
+      },
+      "/v1/tenant/quota": {
+        get: operation({
+          summary: "What the tenant may, what it has, and what was refused",
+          tag: "operators",
+          answer: quotaAnswer,
+        }),
+      },
+      "/v1/tenant/activity": {
+        get: operation({
+          summary: "Devices, and how many readings each has by hour or day",
+          tag: "operators",
+          parameters: { query: activityQuery },
+          answer: activityAnswer,
         }),
       },
       "/v1/tenant/retention": {
@@ -212,6 +339,14 @@ export function openApiDocument() {
           summary: "What was deleted for its age",
           tag: "operators",
           answer: retentionAnswer,
+        }),
+      },
+      "/v1/audit": {
+        get: operation({
+          summary: "Who changed what, newest first",
+          tag: "admins",
+          parameters: { query: auditQuery },
+          answer: auditAnswer,
         }),
       },
       ...alertPaths,
@@ -272,7 +407,7 @@ export function openApiDocument() {
           summary: "One part of an import, up to 4 MiB; sent again it replaces itself",
           tag: "admins",
           parameters: { path: job.extend({ part: z.coerce.number().int().min(0) }) },
-          bodies: { "application/x-ndjson": report },
+          bodies: { "application/x-ndjson": importLine },
           answer: partAnswer,
         }),
       },
@@ -286,6 +421,21 @@ export function openApiDocument() {
         }),
       },
       "/healthz": { get: { summary: "Is it up", responses: { "200": { description: "It is" } } } },
+      "/readyz": {
+        get: {
+          summary: "Can it work: what it needs, by name, and how far behind that is",
+          responses: {
+            "200": {
+              description: "It can; what is behind is said",
+              content: { "application/json": { schema: readyAnswer } },
+            },
+            "503": {
+              description: "Something that is needed does not answer",
+              content: { "application/json": { schema: readyAnswer } },
+            },
+          },
+        },
+      },
     },
-  });
+  };
 }

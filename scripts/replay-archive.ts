@@ -1,22 +1,25 @@
 // Rebuilds rollups and aggregates of a range: npm run replay-archive -- --from DAY --to DAY (see --help).
 import { parseArgs } from "node:util";
+import { instantOf, TENANT, tokenFor } from "./command/arguments.ts";
+import { findServer, SERVER_OPTIONS, SERVER_USAGE } from "./command/find-server.ts";
+import { showProgress } from "./command/progress.ts";
+import { interruptSignal, runCommand, UsageError } from "./command/run-command.ts";
 import { AdminClient } from "./import/admin-client.ts";
-import { instantOf, originOf, tokenFor, UsageError } from "./import/arguments.ts";
-import { interruptSignal, summaryOf, watchJob } from "./import/watch-job.ts";
+import { commandOf, summaryOf, unwatchedText, watchJob } from "./import/watch-job.ts";
 
 const USAGE = `usage: npm run replay-archive -- --from WHEN --to WHEN [options]
        npm run replay-archive -- --watch ID | --stop ID | --resume ID
 
 Rebuilds rollups and aggregates of the UTC days that the half-open range touches, and shows how far it is. Ctrl-C ends
-the watching, not the work.
+the watching, not the work, and says how to watch, stop and resume it.
 
-  --from, --to WHEN       2013-03, 2013-03-01 or 2013-03-01T06:00Z
+  --from, --to WHEN      2013-03, 2013-03-01 or 2013-03-01T06:00Z
   --source archive|blocks from the Parquet files, or from what the devices still hold  [archive]
   --watch, --stop, --resume ID   a replay that was begun before
-  --url URL               the server                             [http://127.0.0.1:8787]
-  --tenant NAME           tenant to sign an admin token for      [demo]
-  --token TOKEN           call with this admin token instead
-  --json                  the job as JSON on stdout
+${SERVER_USAGE}
+  --tenant NAME          tenant to sign an admin token for       [demo]
+  --token TOKEN          call with this admin token instead
+  --json                 the job as JSON on stdout
 
 Exit code 0: done, or still at work when the watching was ended; 1: failed; 2: wrong usage.
 TOKEN_SECRET in the environment signs for a deployment instead of the local run.`;
@@ -28,8 +31,8 @@ const OPTIONS = {
   watch: { type: "string" },
   stop: { type: "string" },
   resume: { type: "string" },
-  url: { type: "string", default: "http://127.0.0.1:8787" },
-  tenant: { type: "string", default: "demo" },
+  ...SERVER_OPTIONS,
+  tenant: { type: "string", default: TENANT },
   token: { type: "string" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
@@ -41,34 +44,35 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const client = new AdminClient(
-    originOf(values.url),
-    values.token ?? (await tokenFor(values.tenant, "admin")),
-  );
   const { stop, resume, watch } = values;
+  const range = (stop ?? resume ?? watch) === undefined ? rangeOf(values) : undefined;
+  const url = await findServer(values);
+  const signal = interruptSignal();
+  const client = new AdminClient(url, values.token ?? (await tokenFor(values.tenant, "admin")), signal);
   let id = watch;
   if (stop !== undefined) id = (await client.post(`/v1/admin/jobs/${stop}/stop`)).id;
   else if (resume !== undefined) id = (await client.post(`/v1/admin/jobs/${resume}/resume`)).id;
-  else if (watch === undefined) {
-    const [from, to] = [instantOf("--from", values.from), instantOf("--to", values.to)];
-    if (from >= to) throw new UsageError("--from must be before --to");
-    if (values.source !== "archive" && values.source !== "blocks")
-      throw new UsageError(`--source ${values.source}: archive or blocks`);
-    id = (await client.post("/v1/admin/replay", { from, to, source: values.source })).id;
+  else if (range !== undefined) {
+    id = (await client.post("/v1/admin/replay", range)).id;
     if (!values.json) console.error(`replay ${id} begun; it goes on when this ends`);
   }
-  const job = await watchJob(client, id!, interruptSignal());
+  const onUnwatched = () => console.error(unwatchedText("replay", id!, commandOf("replay-archive", values)));
+  const shown = values.json ? undefined : showProgress();
+  const job = await watchJob(client, id!, { signal, onUnwatched, shown });
   console.log(values.json ? JSON.stringify(job) : summaryOf(job));
   return job.status === "failed" ? 1 : 0;
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: Error) => {
-    console.error(error.message);
-    const isUsage =
-      error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-    if (isUsage) console.error(USAGE);
-    process.exit(isUsage ? 2 : 1);
-  },
-);
+function rangeOf({ from, to, source }: { from?: string; to?: string; source: string }) {
+  const instant = (option: string, given: string | undefined) => {
+    if (given === undefined) throw new UsageError(`${option} is missing; ${option} 2013-03-01`);
+    return instantOf(option, given);
+  };
+  const range = { from: instant("--from", from), to: instant("--to", to) };
+  if (range.from >= range.to) throw new UsageError("--from must be before --to");
+  if (source !== "archive" && source !== "blocks")
+    throw new UsageError(`--source ${source}: archive or blocks`);
+  return { ...range, source };
+}
+
+runCommand(USAGE, main);

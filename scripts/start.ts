@@ -1,67 +1,58 @@
 // npm start: everything on this machine with one command, fed by a demo fleet.
-import { parseArgs } from "node:util";
 import { signToken } from "../core/token/sign.ts";
-import { build } from "./build.ts";
-import { runDemoFleet } from "./demo-fleet.ts";
-import { startLocal } from "./local-run.ts";
-import { endEarlierRun, forgetRunning, noteRunning } from "./running.ts";
-
-const USAGE = `usage: npm start -- [--port 8787] [--state .wrangler/state] [--no-demo] [--split]
-  --port N      port on 127.0.0.1 (default 8787)
-  --state DIR   where D1, R2 and the objects are kept over restarts (default .wrangler/state)
-  --no-demo     no demo fleet
-  --split       three Workers (ingest, aggregate, api) instead of one`;
+import type { LocalRun } from "./local-run.ts";
+import { forgetRunning, noteRunning } from "./running.ts";
+import { parseArguments, USAGE, UsageError } from "./start/arguments.ts";
+import { checkPort } from "./start/check-port.ts";
+import { holdState, terminalQuestion } from "./start/hold-state.ts";
 
 const TENANT = "demo";
 const TOKEN_DAYS = 30;
 /** The platform's cron ticks once a minute; who waits at a laptop waits less. */
-const TICK_EVERY_MS = 5_000;
+const TICK_EVERY_MS = 1_000;
 
-function readArguments(): { port: number; state: string; demo: boolean; split: boolean } {
-  const { values } = parseArgs({
-    options: {
-      port: { type: "string", default: "8787" },
-      state: { type: "string", default: ".wrangler/state" },
-      "no-demo": { type: "boolean", default: false },
-      split: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
-    console.log(USAGE);
-    process.exit(0);
-  }
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error(`--port ${values.port}: a number from 0 to 65535`);
-  return { port, state: values.state, demo: !values["no-demo"], split: values.split };
-}
+const beganAt = performance.now();
+/** A step that begins, and when it did. */
+const say = (step: string) =>
+  console.log(`${((performance.now() - beganAt) / 1_000).toFixed(1).padStart(5)} s  ${step}`);
 
 async function main(): Promise<void> {
-  const { port, state, demo, split } = readArguments();
-  const ended = await endEarlierRun(state);
-  if (ended.length > 0) console.log(`Ended an earlier run on ${state} (pid ${ended.join(", ")}).`);
-  await build();
-  const run = await startLocal({ port, state, split, tenant: TENANT, tickEveryMs: TICK_EVERY_MS }).catch(
-    (error: Error) => {
-      if (/address already in use|EADDRINUSE/i.test(error.message)) {
-        throw new Error(`port ${port} is in use by another program; end it, or choose another with --port N`);
-      }
-      throw error;
-    },
-  );
-  await noteRunning(state);
+  const { port, state, replace, demo, split, help } = parseArguments(process.argv.slice(2));
+  if (help) return console.log(USAGE);
 
   const stopping = new AbortController();
-  const stop = async () => {
+  let run: LocalRun | undefined;
+  const stop = async (code: number) => {
     if (stopping.signal.aborted) process.exit(1);
     stopping.abort();
-    await run.stop();
+    await run?.stop();
     await forgetRunning(state);
-    process.exit(0);
+    process.exit(code);
   };
-  process.on("SIGINT", () => void stop());
-  process.on("SIGTERM", () => void stop());
+  const obeySignals = () => {
+    for (const signal of ["SIGINT", "SIGTERM"]) {
+      process.removeAllListeners(signal);
+      process.on(signal, () => void stop(0));
+    }
+  };
+  obeySignals();
+
+  try {
+    say(`taking the state folder ${state}`);
+    await holdState({ state, replace, log: say, ask: terminalQuestion() });
+    await checkPort(port);
+    // What takes a second to load is loaded when it is plain that something will be started.
+    say("building the pages");
+    await (await import("./build.ts")).build();
+    const { startLocal } = await import("./local-run.ts");
+    run = await startLocal({ port, state, split, tenant: TENANT, tickEveryMs: TICK_EVERY_MS, onStep: say });
+    obeySignals(); // Miniflare's own listener ends the process at once: the runtime before its objects, and our note stays
+    await noteRunning(state, run.url);
+  } catch (error) {
+    console.error((error as Error).message);
+    return await stop(1);
+  }
+  if (stopping.signal.aborted) return await run.stop();
 
   const ttlSeconds = TOKEN_DAYS * 86_400;
   const token = await signToken(
@@ -69,8 +60,9 @@ async function main(): Promise<void> {
     run.secret,
     Date.now(),
   );
+  say("ready");
   console.log(`
-Telltale runs${split ? " as three Workers" : ""}, state in ${state}.
+Telltale runs${split ? " as three Workers" : ""}, state in ${state}. Ctrl-C ends everything.
 
   dashboard     ${run.url}/
   API           ${run.url}/openapi.json
@@ -81,21 +73,20 @@ Post a reading:
 
   curl ${run.url}/v1/telemetry -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '{"metrics":{"temperature":21.5}}'
 `);
-  if (demo) {
-    console.log(
-      "The demo fleet plays a recording of Beijing's air; --no-demo leaves it out. Ctrl-C ends everything.",
-    );
-    await runDemoFleet({
-      url: run.url,
-      secret: run.secret,
-      tenant: TENANT,
-      signal: stopping.signal,
-      log: console.log,
-    });
-  }
+  if (!demo) return;
+  const { runDemoFleet } = await import("./demo-fleet.ts");
+  const { url, secret } = run;
+  await runDemoFleet({
+    url,
+    secret,
+    tenant: TENANT,
+    signal: stopping.signal,
+    log: (line) => say(`demo: ${line}`),
+  });
 }
 
 main().catch((error: Error) => {
   console.error(error.message);
-  process.exit(1);
+  if (error instanceof UsageError) console.error(USAGE);
+  process.exit(error instanceof UsageError ? 2 : 1);
 });

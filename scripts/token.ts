@@ -2,29 +2,33 @@
 import { parseArgs } from "node:util";
 import { signToken } from "../core/token/sign.ts";
 import { claims } from "../schemas/token.ts";
-import { readLocalSecret } from "./local-secret.ts";
+import { TENANT, tokenSecret } from "./command/arguments.ts";
+import { runCommand, UsageError } from "./command/run-command.ts";
 
 const USAGE = `usage: npm run -s token -- [--tenant demo] (--device NAME | --role viewer|operator|admin|gateway) [--name TEXT] [--days 365]
   --name says who its bearer is: what they do to an alert is noted under it, else under the role.
   TOKEN_SECRET in the environment signs for a deployment instead of the local run.`;
 
-try {
-  const { values } = parseArgs({
-    options: {
-      tenant: { type: "string", default: "demo" },
-      device: { type: "string" },
-      role: { type: "string" },
-      name: { type: "string" },
-      days: { type: "string", default: "365" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help || (values.device === undefined && values.role === undefined)) {
+const OPTIONS = {
+  tenant: { type: "string", default: TENANT },
+  device: { type: "string" },
+  role: { type: "string" },
+  name: { type: "string" },
+  days: { type: "string", default: "365" },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: OPTIONS });
+  if (values.help) {
     console.log(USAGE);
-    process.exit(values.help ? 0 : 2);
+    return 0;
   }
+  if (values.device === undefined && values.role === undefined)
+    throw new UsageError("say whose: --device NAME, or --role and one of viewer, operator, admin, gateway");
   const days = Number(values.days);
-  if (!(days > 0 && days <= 3650)) throw new Error(`--days ${values.days}: a number above 0, at most 3650`);
+  if (!(days > 0 && days <= 3650))
+    throw new UsageError(`--days ${values.days}: a number above 0, at most 3650`);
   const wanted = {
     tenant: values.tenant,
     role: values.role ?? "device",
@@ -35,16 +39,13 @@ try {
   if (!checked.success) {
     const issue = checked.error.issues[0]!;
     const option = issue.path[0] === "sub" ? "name" : issue.path.join(".");
-    throw new Error(`--${option}: ${issue.message}`);
+    throw new UsageError(`--${option}: ${issue.message}`);
   }
-  if ((checked.data.role === "device") !== (checked.data.device !== undefined)) {
-    throw new Error("--device goes with role device and with no other");
-  }
-  const secret = process.env.TOKEN_SECRET ?? (await readLocalSecret());
-  console.log(
-    await signToken({ ...checked.data, ttlSeconds: Math.round(days * 86_400) }, secret, Date.now()),
-  );
-} catch (error) {
-  console.error(`${(error as Error).message}\n${USAGE}`);
-  process.exit(2);
+  if ((checked.data.role === "device") !== (checked.data.device !== undefined))
+    throw new UsageError("--device goes with role device and with no other");
+  const ttlSeconds = Math.round(days * 86_400);
+  console.log(await signToken({ ...checked.data, ttlSeconds }, await tokenSecret(), Date.now()));
+  return 0;
 }
+
+runCommand(USAGE, main);

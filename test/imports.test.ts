@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
-const FOLDERS = ["schemas", "core", "workers", "sdk", "dashboard", "scripts"];
+const FOLDERS = ["schemas", "core", "workers", "dashboard", "scripts"];
 
 interface Source {
   path: string;
@@ -48,6 +48,53 @@ const partOf = (path: string) => {
   return parts[0] === "workers" && parts.length > 2 ? `workers/${parts[1]}` : parts[0]!;
 };
 
+/** The rooms of workers/aggregate from the ground up: a room imports what lies lower, and none beside it. */
+const FLOORS = [
+  ["archive", "live"],
+  ["queues", "device", "zone", "fleet", "channel", "tenant", "chores"],
+  ["jobs"],
+];
+const AGGREGATE = "workers/aggregate/";
+/** `workers/aggregate/jobs/delete/x.ts` → `jobs`; a file directly in workers/aggregate has no room. */
+const roomOf = (path: string) => path.slice(AGGREGATE.length).split("/").slice(0, -1)[0];
+/** The ground floor is 0; files without a room lie below it and import none, but for the Worker, which imports all. */
+const floorOf = (room: string | undefined) =>
+  room === undefined ? -1 : FLOORS.findIndex((floor) => floor.includes(room));
+
+function forbiddenRooms({ path, imports }: Source): string[] {
+  if (!path.startsWith(AGGREGATE) || path === `${AGGREGATE}worker.ts`) return [];
+  const own = roomOf(path);
+  return imports
+    .filter((imported) => imported.startsWith(AGGREGATE))
+    .map((imported) => ({ imported, room: roomOf(imported) }))
+    .filter(({ room }) => room !== own && floorOf(room) >= floorOf(own))
+    .map(({ imported }) => `${path} → ${imported}`);
+}
+
+/** Files that import each other in a circle, types too; each circle once, by its files in order (Tarjan 1972). */
+function circlesIn(files: readonly Pick<Source, "path" | "imports">[]): string[][] {
+  const importsOfFile = new Map(files.map(({ path, imports }) => [path, imports]));
+  const index = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const circles: string[][] = [];
+  const visit = (path: string): void => {
+    index.set(path, index.size);
+    low.set(path, index.get(path)!);
+    stack.push(path);
+    for (const imported of importsOfFile.get(path) ?? []) {
+      if (!importsOfFile.has(imported)) continue;
+      if (!index.has(imported)) visit(imported);
+      if (stack.includes(imported)) low.set(path, Math.min(low.get(path)!, low.get(imported)!));
+    }
+    if (low.get(path) !== index.get(path)) return;
+    const circle = stack.splice(stack.indexOf(path));
+    if (circle.length > 1 || importsOfFile.get(path)!.includes(path)) circles.push(circle.sort());
+  };
+  for (const { path } of files) if (!index.has(path)) visit(path);
+  return circles;
+}
+
 /** What each part may import besides itself. `workers` are the files directly in it, which the Workers share. */
 const MAY_IMPORT: Record<string, string[]> = {
   schemas: [],
@@ -56,7 +103,6 @@ const MAY_IMPORT: Record<string, string[]> = {
   "workers/ingest": ["workers", "core", "schemas"],
   "workers/aggregate": ["workers", "core", "schemas"],
   "workers/api": ["workers", "core", "schemas"],
-  sdk: ["schemas", "core"],
   dashboard: ["schemas"],
   scripts: ["schemas", "core"],
 };
@@ -65,6 +111,7 @@ const COMPOSER = "workers/single.ts";
 /** Scripts run the other parts: they build the dashboard and know which paths the local run's door sends where. */
 const EXCEPTIONS = new Set([
   "scripts/build.ts → dashboard/build.ts",
+  "scripts/local-run.ts → workers/aggregate/crons.ts",
   "scripts/local-run.ts → workers/ingest/paths.ts",
 ]);
 /** Files that wire tests run a whole Worker; they may import any part of workers/. */
@@ -109,7 +156,7 @@ describe("who imports whom", () => {
     expect(forbiddenImports(source("workers/api/a.ts", "workers/clock.ts", "workers/api/b.ts"))).toEqual([]);
   });
 
-  it("schemas ← core ← workers/X ← single.ts; sdk → schemas, core; dashboard → schemas; scripts → schemas, core", () => {
+  it("schemas ← core ← workers/X ← single.ts; dashboard → schemas; scripts → schemas, core", () => {
     expect(sources.length).toBeGreaterThan(100);
     expect(sources.map(({ path }) => partOf(path)).filter((part) => !(part in MAY_IMPORT))).toEqual([]);
     expect(sources.flatMap(forbiddenImports)).toEqual([]);
@@ -122,6 +169,45 @@ describe("who imports whom", () => {
       ([, imported]) => isOurs(imported) && /\.tsx?$|\/[^./]+$/.test(imported) && !paths.has(imported),
     );
     expect(missing).toEqual([]);
+  });
+
+  it("no file imports itself by way of others, not even for a type", () => {
+    const file = (path: string, ...imports: string[]) => ({ path, imports });
+    expect(circlesIn([file("a", "b", "c"), file("b", "c"), file("c")])).toEqual([]);
+    expect(circlesIn([file("a", "b"), file("b", "c"), file("c", "b"), file("d", "d")])).toEqual([
+      ["b", "c"],
+      ["d"],
+    ]);
+    expect(circlesIn(sources)).toEqual([]);
+  });
+
+  it("in workers/aggregate: worker → jobs → what owns state → archive, live → env; no room imports one beside it", () => {
+    const source = (path: string, imported: string): Source => ({
+      path: AGGREGATE + path,
+      text: "",
+      imports: [AGGREGATE + imported],
+    });
+    const kept = [
+      ["worker.ts", "jobs/run-jobs.ts"],
+      ["jobs/delete/a.ts", "jobs/step.ts"],
+      ["jobs/delete/a.ts", "device/register.ts"],
+      ["device/a.ts", "device/b.ts"],
+      ["zone/a.ts", "live/lease.ts"],
+      ["archive/a.ts", "env.ts"],
+    ] as const;
+    const broken = [
+      ["env.ts", "archive/a.ts"],
+      ["live/a.ts", "archive/b.ts"],
+      ["archive/a.ts", "queues/b.ts"],
+      ["fleet/a.ts", "zone/b.ts"],
+      ["chores/a.ts", "jobs/step.ts"],
+    ] as const;
+    for (const [path, imported] of kept) expect(forbiddenRooms(source(path, imported))).toEqual([]);
+    for (const [path, imported] of broken) expect(forbiddenRooms(source(path, imported))).toHaveLength(1);
+    const rooms = sources.filter(({ path }) => path.startsWith(AGGREGATE)).map(({ path }) => roomOf(path));
+    expect([...new Set(rooms)].filter((room) => room !== undefined && floorOf(room) < 0)).toEqual([]);
+    const running = sources.filter(({ path }) => !isWorkerTest(path));
+    expect(running.flatMap(forbiddenRooms)).toEqual([]);
   });
 
   it("nothing that runs imports a test or a test's double", () => {

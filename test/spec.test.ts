@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
-const FOLDERS = ["core", "schemas", "workers", "sdk", "dashboard", "scripts", "test", "bench"];
+const FOLDERS = ["core", "schemas", "workers", "dashboard", "scripts", "test", "bench"];
 
 /** The ids of `- **X1** …`, in order. */
 const rulesOf = (spec: string): string[] =>

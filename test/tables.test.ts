@@ -8,12 +8,15 @@ import { describe, expect, it } from "vitest";
 import {
   alert,
   alertEvent,
+  alertTombstone,
   archiveDay,
   archiveFile,
+  audit,
   channel,
   chore,
   device,
   dirtyHour,
+  importReached,
   incident,
   job,
   retained,
@@ -21,14 +24,29 @@ import {
   rule,
   rulesPush,
   silence,
+  token,
   tombstone,
   zoneHour,
 } from "../schemas/tables.ts";
 
 const MIGRATIONS = join(import.meta.dirname, "../migrations");
 const DATABASES = {
-  control: [device, job, chore, rule, channel, silence, incident, alert, alertEvent, rulesPush],
-  warm: [rollup, archiveFile, zoneHour, dirtyHour, archiveDay, tombstone, retained],
+  control: [
+    device,
+    job,
+    chore,
+    rule,
+    channel,
+    silence,
+    incident,
+    alert,
+    alertEvent,
+    alertTombstone,
+    rulesPush,
+    audit,
+    token,
+  ],
+  warm: [rollup, archiveFile, zoneHour, dirtyHour, archiveDay, tombstone, retained, importReached],
 };
 
 /** SHA-256 of each migration; a new one adds its line, an old one keeps it for ever: it has run in production. */
@@ -37,9 +55,15 @@ const MIGRATED: Record<string, string> = {
   "control/0002_jobs.sql": "d55590e697a4b00e49a5ae3c40d13e5cf5e91ad2db6eca148ec4e79bcc9c9f59",
   "control/0003_alerts.sql": "e54ae031c4faa8ef0377de56b01093ed4fe3e784c9b99ca7f66231f955a225df",
   "control/0004_rules_push.sql": "cb599d5adedbc4bdee019e20f1b2905b8347ce3f18de53348e9cfbeed9bfe6f1",
+  "control/0005_deleted_alerts.sql": "2fd2b3c219ddf62791e890d05fc9b4490524f090ec4d41aa91021e4c16dc3f3b",
+  "control/0006_tokens.sql": "dc2ea5cf1a20a4b853b348e5672a92d597987b682024cb1e0c4606f64696b74d",
+  "control/0007_audit.sql": "8aeaeddf423159ae9170afba3832a95ee8f8ad6977ffa16256e454c418155c3b",
+  "control/0008_own_limits.sql": "ba6aa4ccd4f7d41a62182a593c5bee01ed3790551dd2cd638b0dfe90fb3bf69d",
   "warm/0001_rollups.sql": "7d00481bae8a02b2fc7334f3c1f83219a44338d692a2d49ed91a542bb0d1ea69",
   "warm/0002_tiers.sql": "990af69fa0e51d7705933f7cc10b44926b6e681439fc3810748b4b55176184f0",
   "warm/0004_raw_retention.sql": "0b69d6ee848d4b07f2ce8bc0affc98e13e1014fce2297280dcf0a04d57dd7b6c",
+  "warm/0005_next_life.sql": "10d62c949d56362c976ffd4795677bc764ede7032db4128a2641555b3c0a9826",
+  "warm/0006_import_reached.sql": "30b8ac2138a4140feb41ebf11ec958e28175f1062e0280d7d575909a7cf00dab",
   "warm/0003_replaced_index.sql": "e3a48fd7b9ffd306a21a093d71321a9a0e46f2d386330d1361eec3ae1e7e05d4",
 };
 

@@ -1,35 +1,49 @@
 // A request → who is calling, from its bearer token alone.
-import { type Caller, TokenError, verifyToken } from "../core/token/verify.ts";
+import { checkSecret, SecretError } from "../core/token/secret.ts";
+import { type Caller, foreignIssuerOf, TokenError, verifyToken } from "../core/token/verify.ts";
 import type { Role } from "../schemas/token.ts";
 import { wallMs } from "./clock.ts";
+import { FailedSignIns } from "./failed-sign-ins.ts";
+import { verifierOf } from "./issuers.ts";
 import { Problem } from "./problem.ts";
+import { noteToken } from "./token-note.ts";
 
+/** What tokens are verified with. */
 export interface TokenEnv {
-  /** Secret of the deployment: `npx wrangler secret put TOKEN_SECRET`; locally in .dev.vars. */
+  /** Secret of the deployment, which signs: `npx wrangler secret put TOKEN_SECRET`; locally in .dev.vars. */
   TOKEN_SECRET?: string;
+  /** The secret before it, or the one to come: what it signed is taken too, while it is there. */
+  TOKEN_SECRET_OLD?: string;
+  /** Asked for the keys of a tenant's own issuer. */
+  TENANT: DurableObjectNamespace;
 }
+
+const failures = new FailedSignIns();
 
 /** Each role can do what the ones before it can; device and gateway stand apart. */
 const OPERATOR_ROLES: Role[] = ["viewer", "operator", "admin"];
 
 /**
- * The caller, when its role is one of `roles`. A token's age is judged by the wall clock, whatever time a local run plays.
- * @throws Problem `token_missing`, `token_invalid`, `token_expired` (401), `forbidden` (403), `not_configured` (503)
+ * Returns the caller a request's token names, when its role is one of `roles`. A token's age is judged by the wall
+ * clock, whatever time a local run plays.
+ * @throws Problem `token_missing`, `token_invalid`, `token_expired` (401), `too_many_failures` (429), `forbidden` (403),
+ * `not_configured` (503), and `unavailable` (503) when the keys of a tenant's own issuer cannot be had
  */
 export async function authenticate(request: Request, env: TokenEnv, roles: readonly Role[]): Promise<Caller> {
-  if (!env.TOKEN_SECRET) {
-    throw new Problem(
-      "not_configured",
-      "TOKEN_SECRET is not set; run `npx wrangler secret put TOKEN_SECRET`",
-    );
-  }
+  const secrets = secretsOf(env);
   const token = tokenOf(request);
   if (token === undefined)
     throw new Problem("token_missing", "send the header `Authorization: Bearer <token>`");
   let caller: Caller;
   try {
-    caller = await verifyToken(token, env.TOKEN_SECRET, wallMs());
+    const foreign = foreignIssuerOf(token);
+    caller =
+      foreign === undefined
+        ? await verifyToken(token, secrets, wallMs())
+        : await (await verifierOf(env.TENANT, foreign.tenant, foreign.issuer)).verify(token, wallMs());
   } catch (error) {
+    if (error instanceof TokenError && error.code === "token_invalid")
+      failures.note(request.headers.get("cf-connecting-ip"));
     if (error instanceof TokenError) throw new Problem(error.code, error.message);
     throw error;
   }
@@ -42,7 +56,31 @@ export async function authenticate(request: Request, env: TokenEnv, roles: reado
   return caller;
 }
 
-/** The roles that may do what needs `least`. */
+/**
+ * Returns the secrets whose tokens are taken, the one that signs first.
+ * @throws Problem `not_configured`: there is none, or one is too short.
+ */
+export function secretsOf({
+  TOKEN_SECRET,
+  TOKEN_SECRET_OLD,
+}: Omit<TokenEnv, "TENANT">): [string, ...string[]] {
+  if (!TOKEN_SECRET) {
+    throw new Problem(
+      "not_configured",
+      "TOKEN_SECRET is not set; run `npx wrangler secret put TOKEN_SECRET`",
+    );
+  }
+  try {
+    checkSecret(TOKEN_SECRET, "TOKEN_SECRET");
+    if (TOKEN_SECRET_OLD) checkSecret(TOKEN_SECRET_OLD, "TOKEN_SECRET_OLD");
+  } catch (error) {
+    if (error instanceof SecretError) throw new Problem("not_configured", error.message);
+    throw error;
+  }
+  return TOKEN_SECRET_OLD ? [TOKEN_SECRET, TOKEN_SECRET_OLD] : [TOKEN_SECRET];
+}
+
+/** The operators' roles that may do what needs `least`, itself included. */
 export const atLeast = (least: "viewer" | "operator" | "admin") =>
   OPERATOR_ROLES.slice(OPERATOR_ROLES.indexOf(least));
 
@@ -56,4 +94,22 @@ function tokenOf(request: Request): string | undefined {
     .find((text) => text.startsWith("bearer."));
   if (protocol !== undefined) return protocol.slice("bearer.".length);
   return new URL(request.url).searchParams.get("access_token") ?? undefined;
+}
+
+/**
+ * Returns the request as an object may see it: without the token, in whichever of the three places it was, and with a
+ * note of its times and id, by which the object knows when it is void. The other subprotocols that the client offers
+ * stay, so that one can be agreed on; `method` and body are as they were.
+ */
+export function withoutToken(request: Request, caller: Caller): Request {
+  const headers = new Headers(request.headers);
+  headers.delete("authorization");
+  const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((text) => text.trim());
+  const left = offered.filter((text) => text !== "" && !text.startsWith("bearer."));
+  if (left.length > 0) headers.set("sec-websocket-protocol", left.join(", "));
+  else headers.delete("sec-websocket-protocol");
+  noteToken(headers, caller);
+  const url = new URL(request.url);
+  url.searchParams.delete("access_token");
+  return new Request(url, new Request(request, { headers }));
 }

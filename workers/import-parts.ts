@@ -9,15 +9,17 @@ export const PARTS_MAX = 1_000_000;
 /** Most heads are shorter. */
 const HEAD_BYTES = 64 * 1024;
 
+/** What the keys of all an import has in R2 begin with. */
 export const importPrefix = (tenant: string, job: string) => `import/tenant=${tenant}/${job}/`;
 
-/** Keys sort as the numbers of the parts do. */
+/** The key of a part in R2; keys sort as the numbers of the parts do. */
 export const partKey = (tenant: string, job: string, part: number) =>
   `${importPrefix(tenant, job)}${String(part).padStart(6, "0")}.part`;
 
+/** Whether a key is a part's, and not the survey's. */
 export const isPart = (key: string) => key.endsWith(".part");
 
-/** What a part holds. @throws when it is gone. */
+/** Reads what a part holds, a block a device and day, without their readings. @throws Error when the part is gone. */
 export async function readEntries(bucket: R2Bucket, key: string): Promise<PartEntry[]> {
   const first = new Uint8Array(await bytesOf(bucket, key, 0, HEAD_BYTES));
   const head = readPartHead(first);
@@ -26,7 +28,7 @@ export async function readEntries(bucket: R2Bucket, key: string): Promise<PartEn
   return readPartHead(new Uint8Array(await bytesOf(bucket, key, 0, length)))!.entries;
 }
 
-/** The readings of one device and day of a part. */
+/** Reads the readings of one device and day of a part. @throws Error when the part is gone. */
 export async function readPartBlock(
   bucket: R2Bucket,
   key: string,

@@ -2,9 +2,12 @@
 import { and, desc, eq, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { JobAnswer, JobKind, JobProgress, JobStatus } from "../schemas/job.ts";
+import { JOBS_PER_TENANT_MAX } from "../schemas/limits.ts";
 import { job as jobTable } from "../schemas/tables.ts";
+import { Problem } from "./problem.ts";
 import { sortedId } from "./sorted-id.ts";
 
+/** A row of the job table. */
 export type JobRow = typeof jobTable.$inferSelect;
 type SpecOf<Kind extends JobKind> = Extract<JobAnswer, { kind: Kind }>["spec"];
 
@@ -27,6 +30,16 @@ const AT_THE_BEGINNING: SavedProgress = {
   retryAt: 0,
 };
 
+/**
+ * Makes a job and returns it. `status` "receiving": an import that waits for its parts.
+ * @param control the database of jobs
+ * @param tenant whose job it is
+ * @param kind what is to be done
+ * @param spec what of, in the kind's own shape
+ * @param nowMs when it was asked for, by the wall clock
+ * @param status what it begins as; absent: it runs at the next tick
+ * @throws Problem `quota_jobs`: the tenant has as many as it may; when D1 fails.
+ */
 export async function createJob<Kind extends JobKind>(
   control: D1Database,
   tenant: string,
@@ -36,45 +49,103 @@ export async function createJob<Kind extends JobKind>(
   status: JobStatus = "running",
 ): Promise<JobAnswer> {
   const row = rowOf(tenant, kind, spec, nowMs, status);
-  await drizzle(control).insert(jobTable).values(row);
+  const { meta } = await control
+    .prepare(INSERT)
+    .bind(tenant, row.id, kind, status, row.spec, row.progress, nowMs)
+    .run();
+  if (meta.changes === 0) throw tooManyJobs();
   return answerOf(row);
 }
 
-/** The deletion of a device: the one that is not done yet, taken up again if it had stopped, or a new one. */
+/** Deletions are as many as devices, and nobody is refused one. */
+const HAS_ROOM = `(SELECT count(*) FROM job WHERE tenant = ?1 AND kind <> 'delete' AND status IN ('receiving', 'running'))
+  < ${JOBS_PER_TENANT_MAX}`;
+const INSERT = `
+  INSERT INTO job (tenant, id, kind, status, spec, progress, created_at, updated_at)
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 WHERE ?3 = 'delete' OR ${HAS_ROOM}`;
+
+/** The problem of a tenant that has as many jobs as it may. */
+export const tooManyJobs = () =>
+  new Problem(
+    "quota_jobs",
+    `a tenant has at most ${JOBS_PER_TENANT_MAX} imports and replays that are not over; wait for one, or stop one (GET /v1/admin/jobs lists them)`,
+    undefined,
+    60_000,
+  );
+
+/** The job that deletes a device. */
+export type DeletionJob = Extract<JobAnswer, { kind: "delete" }>;
+
+/**
+ * Returns the deletion of a device: the one that is not done yet, resumed if it had stopped, or a new one. One that
+ * is to end a later life than it was made for begins anew, and what it has counted stands.
+ * @throws when D1 fails.
+ */
 export async function createDeletion(
   control: D1Database,
   tenant: string,
   spec: SpecOf<"delete">,
   nowMs: number,
-): Promise<JobAnswer> {
+): Promise<DeletionJob> {
   const row = rowOf(tenant, "delete", spec, nowMs, "running");
-  await control
-    .prepare(INSERT_DELETION)
-    .bind(tenant, row.id, row.spec, row.progress, nowMs, spec.device)
-    .run();
-  const known = await unfinishedDeletion(control, tenant, spec.device);
-  if (known === undefined) return answerOf(row); // done within this instant
-  return (await resumeJob(control, tenant, known.id)) ?? known;
+  const { device, generation } = spec;
+  await control.batch([
+    control.prepare(BEGIN_ANEW).bind(tenant, device, row.spec, generation, nowMs),
+    control.prepare(INSERT_DELETION).bind(tenant, device, row.spec, row.progress, nowMs, row.id),
+  ]);
+  const known = await unfinishedDeletion(control, tenant, device);
+  if (known === undefined) return answerOf(row) as DeletionJob; // done within this instant
+  return ((await resumeJob(control, tenant, known.id)) as DeletionJob | undefined) ?? known;
 }
 
-const OF_DEVICE = "tenant = ?1 AND kind = 'delete' AND status <> 'done' AND spec ->> 'device' = ";
+const OF_DEVICE = "tenant = ?1 AND kind = 'delete' AND status <> 'done' AND spec ->> 'device' = ?2";
+/** Its runner, if it has one, finds it moved on. A deletion ends two generations, see `lastLifeOf`. */
+const BEGIN_ANEW = `
+  UPDATE job SET spec = ?3, created_at = ?5, updated_at = max(?5, updated_at + 1),
+    progress = json_set(progress, '$.phase', '', '$.done', 0, '$.total', NULL, '$.cursor', NULL, '$.failures', 0,
+      '$.retryAt', 0)
+  WHERE ${OF_DEVICE} AND spec ->> 'generation' + 1 < ?4`;
 const INSERT_DELETION = `
   INSERT INTO job (tenant, id, kind, status, spec, progress, created_at, updated_at)
-  SELECT ?1, ?2, 'delete', 'running', ?3, ?4, ?5, ?5 WHERE NOT EXISTS (SELECT 1 FROM job WHERE ${OF_DEVICE} ?6)`;
+  SELECT ?1, ?6, 'delete', 'running', ?3, ?4, ?5, ?5 WHERE NOT EXISTS (SELECT 1 FROM job WHERE ${OF_DEVICE})`;
 
-/** The deletion of a device that is not done yet. */
+/** Returns the deletion of a device that is not done yet; undefined: there is none. @throws when D1 fails. */
 export async function unfinishedDeletion(
   control: D1Database,
   tenant: string,
   device: string,
-): Promise<JobAnswer | undefined> {
+): Promise<DeletionJob | undefined> {
   const found = await control
-    .prepare(`SELECT id FROM job WHERE ${OF_DEVICE} ?2`)
+    .prepare(`SELECT id FROM job WHERE ${OF_DEVICE}`)
     .bind(tenant, device)
     .first<string>("id");
-  return found === null ? undefined : readJob(control, tenant, found);
+  return found === null ? undefined : ((await readJob(control, tenant, found)) as DeletionJob | undefined);
 }
 
+/**
+ * Returns one of these devices of which a deletion was asked for at `sinceMs` or after; undefined: none. Reads the
+ * tenant's jobs.
+ * @throws when D1 fails.
+ */
+export async function deletedSince(
+  control: D1Database,
+  tenant: string,
+  devices: Iterable<string>,
+  sinceMs: number,
+): Promise<string | undefined> {
+  const found = await control
+    .prepare(SELECT_DELETED)
+    .bind(tenant, JSON.stringify([...devices]), sinceMs)
+    .first<string>("device");
+  return found ?? undefined;
+}
+
+const SELECT_DELETED = `
+  SELECT spec ->> 'device' AS device FROM job
+  WHERE tenant = ?1 AND kind = 'delete' AND created_at >= ?3
+    AND spec ->> 'device' IN (SELECT name.value FROM json_each(?2) AS name) LIMIT 1`;
+
+/** Returns a job; undefined: there is none of this id. @throws when D1 fails. */
 export async function readJob(
   control: D1Database,
   tenant: string,
@@ -87,7 +158,11 @@ export async function readJob(
   return rows[0] === undefined ? undefined : answerOf(rows[0]);
 }
 
-/** A page of jobs, newest first; `next` is the cursor of the page after it, null at the end. */
+/**
+ * Returns a page of a tenant's jobs, newest first; `next` is the `after` of the page after it, null at the end.
+ * `status` absent: of any.
+ * @throws when D1 fails.
+ */
 export async function readJobs(
   control: D1Database,
   tenant: string,
@@ -109,7 +184,11 @@ export async function readJobs(
   return { jobs, next: rows.length > limit ? jobs.at(-1)!.id : null };
 }
 
-/** Stops a running job after the step it is at, and gives up an import that was not started; any other stays as it is. Undefined: there is none. */
+/**
+ * Stops a running job after the step it is at, and discards an import that was not started; any other stays as it is.
+ * Returns the job; undefined: there is none.
+ * @throws when D1 fails.
+ */
 export async function stopJob(
   control: D1Database,
   tenant: string,
@@ -125,7 +204,7 @@ export async function stopJob(
   );
 }
 
-/** Imports whose parts nobody sent the rest of for a week are given up. */
+/** Discards the imports that were made more than a week ago and never started. @throws when D1 fails. */
 export async function discardForgotten(control: D1Database, nowMs: number): Promise<void> {
   await control
     .prepare(
@@ -136,12 +215,16 @@ export async function discardForgotten(control: D1Database, nowMs: number): Prom
 }
 
 const RECEIVING_MS = 7 * 86_400_000;
-/** Its last step deletes what it has in R2. */
+/** SQL that has an import run once more, for the step that deletes what it has in R2. */
 const discard = (reason: string) =>
   `SET status = 'running', progress = json_set(progress, '$.cursor', json_object('at', 'discard', 'reason', '${reason}'))`;
 const IS_DISCARDED = "coalesce(progress ->> '$.cursor.at' = 'discard', 0)";
 
-/** Takes up a job that was stopped or failed; any other stays as it is. Undefined: there is none. */
+/**
+ * Resumes a job that was stopped or failed, unless the tenant has as many as it may; any other stays as it is. Returns the
+ * job; undefined: there is none.
+ * @throws when D1 fails.
+ */
 export const resumeJob = (control: D1Database, tenant: string, id: string) =>
   changeStatus(
     control,
@@ -149,10 +232,13 @@ export const resumeJob = (control: D1Database, tenant: string, id: string) =>
     id,
     `SET status = 'running', error = NULL, finished_at = NULL,
          progress = json_set(progress, '$.failures', 0, '$.retryAt', 0)`,
-    "status IN ('stopped', 'failed')",
+    `status IN ('stopped', 'failed') AND (kind = 'delete' OR ${HAS_ROOM})`,
   );
 
-/** Starts an import that has all its parts; any other job stays as it is. Undefined: there is none. */
+/**
+ * Starts an import that has all its parts; any other job stays as it is. Returns the job; undefined: there is none.
+ * @throws when D1 fails.
+ */
 export const startJob = (control: D1Database, tenant: string, id: string) =>
   changeStatus(control, tenant, id, "SET status = 'running'", "status = 'receiving'");
 
@@ -186,6 +272,3 @@ function answerOf({ tenant: _tenant, kind, status, spec, progress, ...row }: Job
     progress: { phase, done, total, counts },
   } as JobAnswer;
 }
-
-/** True in the job table as long as no other runner has gone on: for a change there that must not come late. */
-export const IS_AT = "EXISTS (SELECT 1 FROM job WHERE tenant = ? AND id = ? AND updated_at = ?)";

@@ -22,6 +22,7 @@ export const DECOMPRESSORS = {
   ZSTD: (input: Uint8Array) => new Uint8Array(zstdDecompressSync(input)),
 };
 
+/** A file of the archive whose footer is in memory. */
 export interface OpenParquet {
   file: AsyncBuffer;
   metadata: FileMetaData;
@@ -29,7 +30,10 @@ export interface OpenParquet {
   bytesRead(): number;
 }
 
-/** Opens a file of the archive by its footer. @throws when the bucket does not have it. */
+/**
+ * Opens a file of the archive, of `byteLength` bytes, by its footer.
+ * @throws Error when the bucket does not have it.
+ */
 export async function openParquet(bucket: R2Bucket, key: string, byteLength: number): Promise<OpenParquet> {
   let bytes = 0;
   const file: AsyncBuffer = {
@@ -49,8 +53,9 @@ export async function openParquet(bucket: R2Bucket, key: string, byteLength: num
 type Wanted = { filter: ParquetQueryFilter } | { group: number };
 
 /**
- * The rows of the wanted row groups, whole, each group by itself; instants are epoch ms. Columns the file does not have
- * are left out.
+ * Reads the wanted row groups, whole. Returns the rows of each by itself; instants are epoch ms. Columns the file
+ * does not have are left out.
+ * @throws when the file is gone or cannot be decoded.
  */
 export async function readRowGroups(
   { file, metadata }: OpenParquet,

@@ -6,11 +6,13 @@ import { datesOf, monthOf } from "../core/archive/key.ts";
 import type { Rows } from "../core/archive/layout.ts";
 import type { HourSummary } from "../core/window/pack-summary.ts";
 import { archiveFile } from "../schemas/tables.ts";
+import { inLanes } from "./lanes.ts";
 import { openParquet, readRowGroups } from "./parquet.ts";
 
 /** Files read at once: a Worker has six connections. */
 const FILES_AT_ONCE = 4;
 
+/** Which hours of a device's metric are asked for, `[startMs, endMs)`. */
 export interface HourlyQuestion {
   tenant: string;
   device: string;
@@ -20,8 +22,8 @@ export interface HourlyQuestion {
 }
 
 /**
- * The hours that begin in `[startMs, endMs)`, ascending; of an hour written more than once the highest revision counts.
- * `database` is the device's warm database.
+ * Reads the hours that begin in `[startMs, endMs)` from hourly files. Returns them ascending, and the bytes fetched;
+ * of an hour written more than once the highest revision counts. `database` is the device's warm database.
  * @throws when D1 or R2 fail.
  */
 export async function readHourly(
@@ -30,21 +32,17 @@ export async function readHourly(
   asked: HourlyQuestion,
 ): Promise<{ hours: HourSummary[]; bytesRead: number }> {
   const newest = new Map<number, { revision: number; rows: Rows; row: number }>();
-  const waiting = await filesOf(database, asked);
   let bytesRead = 0;
-  const lane = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const open = await openParquet(bucket, file.key, file.bytes);
-      for (const rows of await readRowGroups(open, SUMMARY_COLUMNS, { filter: filterOf(asked) })) {
-        for (const row of rowsOf(rows, asked)) {
-          const [start, revision] = [rows.start![row] as number, rows.revision![row] as number];
-          if ((newest.get(start)?.revision ?? 0) < revision) newest.set(start, { revision, rows, row });
-        }
+  await inLanes(await filesOf(database, asked), FILES_AT_ONCE, async (file) => {
+    const open = await openParquet(bucket, file.key, file.bytes);
+    for (const rows of await readRowGroups(open, SUMMARY_COLUMNS, { filter: filterOf(asked) })) {
+      for (const row of rowsOf(rows, asked)) {
+        const [start, revision] = [rows.start![row] as number, rows.revision![row] as number];
+        if ((newest.get(start)?.revision ?? 0) < revision) newest.set(start, { revision, rows, row });
       }
-      bytesRead += open.bytesRead();
     }
-  };
-  await Promise.all(Array.from({ length: FILES_AT_ONCE }, lane));
+    bytesRead += open.bytesRead();
+  });
   const hours = [...newest]
     .sort(([a], [b]) => a - b)
     .map(([startMs, { rows, row }]) => ({ startMs, summary: summaryAt(rows, row) }));

@@ -3,8 +3,10 @@ import * as z from "zod";
 import { type Rule, rule } from "../schemas/alert.ts";
 
 /**
- * All rules of the tenant by id, the disabled ones too. Who wants to know what version they are at least of asks the
- * tenant's object before: a rule is written first and the version raised after.
+ * Returns all rules of the tenant, the disabled ones too, by id; a row that is no rule is logged and left out. To
+ * know a version they are at least of, ask the tenant's object before: a rule is written first and the version raised
+ * after.
+ * @throws when D1 fails.
  */
 export async function readRules(control: D1Database, tenant: string): Promise<Rule[]> {
   const { results } = await control

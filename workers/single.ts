@@ -10,7 +10,7 @@ import { ingest } from "./ingest/worker.ts";
 
 export { ChannelObject, DeviceObject, FleetObject, TenantObject, ZoneObject } from "./aggregate/worker.ts";
 
-type Env = IngestEnv & AggregateEnv & ApiEnv;
+type Env = IngestEnv & ApiEnv & AggregateEnv;
 
 export default {
   fetch: (request, env, ctx) =>

@@ -1,10 +1,10 @@
 // What object tests find in `env` of "cloudflare:test".
 declare namespace Cloudflare {
   interface Env {
-    DEVICE: DurableObjectNamespace<import("./aggregate/device-object.ts").DeviceObject>;
-    ZONE: DurableObjectNamespace<import("./aggregate/zone-object.ts").ZoneObject>;
+    DEVICE: DurableObjectNamespace<import("./aggregate/device/device-object.ts").DeviceObject>;
+    ZONE: DurableObjectNamespace<import("./aggregate/zone/zone-object.ts").ZoneObject>;
     TENANT: DurableObjectNamespace;
-    FLEET: DurableObjectNamespace<import("./aggregate/fleet-object.ts").FleetObject>;
+    FLEET: DurableObjectNamespace<import("./aggregate/fleet/fleet-object.ts").FleetObject>;
     ROLLUPS: Queue;
     CONTROL: D1Database;
     WARM_0: D1Database;

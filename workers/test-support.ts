@@ -7,7 +7,7 @@ import { signToken } from "../core/token/sign.ts";
 import type { ProblemDocument } from "../schemas/error.ts";
 import type { BlockMessage, PackedReports } from "../schemas/message.ts";
 import type { Role } from "../schemas/token.ts";
-import type { DeviceObject } from "./aggregate/device-object.ts";
+import type { DeviceObject } from "./aggregate/device/device-object.ts";
 
 export const T0 = Date.UTC(2026, 10, 22, 10);
 export const HOUR_MS = 3_600_000;
@@ -131,6 +131,7 @@ export class TestEvents<Frame> {
     }
     const lines = this.#text.slice(0, end).split("\n");
     this.#text = this.#text.slice(end + 2);
+    if (!lines.some((line) => line.startsWith("data: "))) return await this.next(); // a comment
     const field = (name: string) =>
       lines.find((line) => line.startsWith(`${name}: `))!.slice(name.length + 2);
     const frame = JSON.parse(field("data")) as Frame;
@@ -159,7 +160,7 @@ export async function bearer(
     ttlSeconds: 10 * 365 * 86_400,
     ...(device === undefined ? {} : { device }),
   };
-  return { authorization: `Bearer ${await signToken(subject, env.TOKEN_SECRET, T0 - HOUR_MS)}` };
+  return { authorization: `Bearer ${await signToken(subject, env.TOKEN_SECRET, Date.now())}` };
 }
 
 /** A sealed block of one metric as its device sends it. */

@@ -1,5 +1,5 @@
 // The warm databases: which one a device's rollups and files lie in, and all of them for questions about a fleet.
-import { spreadOf } from "../core/device/seal.ts";
+import { spreadOf } from "../core/spread.ts";
 
 /**
  * Bindings `WARM_0`, `WARM_1` … without a gap: as many warm databases as a deployment binds. How many is settled before
@@ -7,7 +7,7 @@ import { spreadOf } from "../core/device/seal.ts";
  */
 export type WarmEnv = { WARM_0: D1Database } & { [name: `WARM_${number}`]: D1Database };
 
-/** Every warm database, in the order of their numbers. */
+/** Returns every warm database, in the order of their numbers. */
 export function warmsOf(env: WarmEnv): D1Database[] {
   const databases: D1Database[] = [];
   for (let database: D1Database | undefined = env.WARM_0; database; ) {
@@ -17,11 +17,13 @@ export function warmsOf(env: WarmEnv): D1Database[] {
   return databases;
 }
 
-/** The number of the database, of `count`, that has a device's rollups and files. */
+/**
+ * Returns the number of the warm database, of `count`, that has a device's rollups and files: by a hash of both names.
+ */
 export const warmIndexOf = (tenant: string, device: string, count: number) =>
   Math.floor(spreadOf(`${tenant}/${device}`) * count);
 
-/** The warm database that has a device's rollups and files. */
+/** Returns the warm database that has a device's rollups and files. */
 export function warmOf(env: WarmEnv, tenant: string, device: string): D1Database {
   const databases = warmsOf(env);
   return databases[warmIndexOf(tenant, device, databases.length)]!;

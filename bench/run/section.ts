@@ -1,5 +1,8 @@
 // What a benchmark found → a table for people, and plain numbers for a file.
+import { relative } from "node:path";
+import { parseArgs } from "node:util";
 import Table from "cli-table3";
+import { runCommand } from "../../scripts/command/run-command.ts";
 
 export interface Goal {
   what: string;
@@ -44,8 +47,18 @@ export const milliseconds = (value: number | undefined) =>
 export const micros = (value: number | undefined) => (value === undefined ? "" : count(value));
 export const threeDigits = (value: number) => String(Number(value.toPrecision(3)));
 
+const OPTIONS = {
+  quick: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
 /** A benchmark run by itself: `node bench/<name>.ts [--quick]`. */
-export async function runAlone(bench: (quick: boolean) => Promise<Section[]>): Promise<void> {
-  for (const section of await bench(process.argv.includes("--quick")))
-    console.log(`\n${showSection(section)}`);
+export function runAlone(bench: (quick: boolean) => Promise<Section[]>): void {
+  const usage = `usage: node ${relative("", process.argv[1]!)} [--quick]\n  --quick  rough figures, sooner`;
+  runCommand(usage, async () => {
+    const { values } = parseArgs({ options: OPTIONS });
+    if (values.help) console.log(usage);
+    else for (const section of await bench(values.quick)) console.log(`\n${showSection(section)}`);
+    return 0;
+  });
 }

@@ -12,8 +12,8 @@ import {
   SECOND_MS,
   START_MS,
 } from "./fake-alerts.ts";
+import { evaluateNoData, nextNoDataAt } from "./no-data.ts";
 import { moved } from "./set-rules.ts";
-import { evaluateSilence, nextSilenceAt } from "./silence.ts";
 import { activeAlerts } from "./state.ts";
 
 const EXPRESSION = { type: "expression", left: "temp", operator: "-", right: "flow", above: 6, clear: 3 };
@@ -251,8 +251,8 @@ describe("an alert's life", () => {
             device.reports({ at: now, metrics: each.metrics });
           } else if (each.do === "silence") {
             now += each.ms;
-            const due = nextSilenceAt(device.alerts, lastReceivedAt);
-            const events = evaluateSilence(device.alerts, device.subject, lastReceivedAt, START_MS + now);
+            const due = nextNoDataAt(device.alerts, lastReceivedAt);
+            const events = evaluateNoData(device.alerts, device.subject, lastReceivedAt, START_MS + now);
             expect(events.length > 0).toBe(due !== null && due <= START_MS + now);
           } else if (each.do === "act") {
             const active = activeAlerts(device.alerts);

@@ -3,7 +3,10 @@ import type { Condition, RuleBody } from "../../schemas/alert.ts";
 import { detectors } from "./anomaly/index.ts";
 import type { Level } from "./condition/threshold.ts";
 
-/** Why the rule is refused: the value, the limit and the remedy; undefined: it can fire and clear. */
+/**
+ * Returns why a rule is refused, with the value, the limit and the remedy; undefined when the rule can both fire and
+ * clear.
+ */
 export function checkRule(body: RuleBody): string | undefined {
   return checkCondition(body.condition) ?? checkDuration(body) ?? checkEscalation(body);
 }
@@ -24,7 +27,7 @@ function checkCondition(condition: Condition): string | undefined {
   }
 }
 
-/** Nothing lies beyond the largest number there is. */
+/** Whether no reading can lie beyond the level: it is the largest number there is, or none. */
 const isBeyondAll = (value: number) => !(Math.abs(value) < Number.MAX_VALUE);
 
 function checkLevel({ above, below, clear }: Level): string | undefined {
@@ -60,7 +63,10 @@ function checkTolerance(tolerance: number): string | undefined {
     : `"tolerance" is ${tolerance}: no reading is that close, so the rule can never fire; give 0 or more`;
 }
 
-/** What an expression of one metric with itself can be is known before any reading. */
+/**
+ * Why an expression of one metric with itself is refused, the values of which are known before any reading; undefined
+ * when it is not.
+ */
 function checkSides(condition: Extract<Condition, { type: "expression" }>): string | undefined {
   const { left, operator, right, above, below, clear } = condition;
   if (left !== right) return undefined;

@@ -5,26 +5,44 @@ import type { Instant, Verdict } from "./condition/verdict.ts";
 import { type AlertsState, memoryOf, type RuleMemory, type Subject } from "./state.ts";
 import { OK, transition } from "./transition.ts";
 
-/** A rule that fires this often within so long is flapping; then it has to be clear so long to be believed (SPEC A19). */
+/** A rule is flapping when it fires this often within `FLAPPING_WITHIN_MS` (SPEC A19). */
 const FLAPPING_FIRINGS = 5;
+/** The time in which a flapping rule's firings lie, in ms. */
 const FLAPPING_WITHIN_MS = 60 * 60_000;
+/** How long a flapping rule has to be clear until its alert ends, in ms. */
 const FLAPPING_CALM_MS = 10 * 60_000;
 
-/** So much the state row holds of what a zone that is away was not told, with the longest rules there are. */
+/**
+ * The most events a device keeps for a zone that does not confirm them: as many as its state row holds with the
+ * longest rules there are.
+ */
 export const OUTBOX_MAX = 200;
 
-/** A silence has lasted when it is due. */
+/**
+ * A no-data rule fires at its first breach: it is judged only when nothing was received for the rule's whole time.
+ */
 const AT_ONCE = { forMs: 0, count: 1 };
 
-/** When the cooldown ends, by our clock; null: none runs. */
+/**
+ * Returns when a rule's cooldown ends, epoch ms by the receipt clock, which may have passed; null when no alert of
+ * the rule ever ended.
+ */
 export const quietUntil = ({ endedAt }: RuleMemory, { cooldownMs }: Rule): number | null =>
   endedAt === null ? null : endedAt + cooldownMs;
 
-/** What would fire now is pending until the zone has taken the others. A silence is not: its alarm would come at once, again and again. */
+/**
+ * Whether the outbox is full, so that a rule that would fire stays pending until the zone has confirmed events. A
+ * no-data rule fires all the same: its alarm would go off at once, again and again.
+ */
 const isFull = ({ outbox }: AlertsState, { condition }: Rule) =>
   outbox.length >= OUTBOX_MAX && condition.type !== "no_data";
 
-/** Takes a verdict: the phase after it and, when it fires or clears, the event. */
+/**
+ * Moves a rule by a verdict to its next phase, changing `alerts`. When the rule fires or clears, its alert begins or
+ * ends, and the event goes to the outbox.
+ * @param now when the verdict counts, by the device's clock and by the receipt clock
+ * @param reading what the verdict rests on, for people to see; null when it rests on none
+ */
 export function decide(
   alerts: AlertsState,
   subject: Subject,
@@ -77,13 +95,14 @@ function fire(
     resolution: null,
     clearedBy: null,
   };
-  tell(alerts, memory, { kind: "fired", at: firedAt, by: null, text: null });
+  noteEvent(alerts, memory, { kind: "fired", at: firedAt, by: null, text: null });
 }
 
+/** Returns the state of a rule's alert while nobody has acknowledged it. */
 export const activeState = ({ condition }: Rule): Alert["state"] =>
   condition.type === "no_data" ? "no_data" : "firing";
 
-/** What an alert carries of its rule. */
+/** Returns the part of a rule that its alerts carry. */
 export const shownRule = (rule: Rule): Alert["rule"] => ({
   id: rule.id,
   version: rule.version,
@@ -95,7 +114,12 @@ export const shownRule = (rule: Rule): Alert["rule"] => ({
   escalation: rule.escalation,
 });
 
-/** How an active alert ends. Gives it as it ended. */
+/**
+ * Ends the active alert of a rule, puts the event into the outbox, and returns the alert as it ended. Resolved by
+ * hand (`by_hand`), its rule is latched; else the rule is `ok`. The memory has to have an active alert.
+ * @param resolvedAt epoch ms by the receipt clock, from which the cooldown runs
+ * @param ending the reading that cleared it, and who resolved it with which words; null or absent what there is not
+ */
 export function end(
   alerts: AlertsState,
   memory: RuleMemory,
@@ -105,7 +129,7 @@ export function end(
 ): Alert {
   const change = { state: "resolved", resolvedAt, resolution, clearedBy } as const;
   if (memory.alert?.flapping) memory.firings = [];
-  const ended = tell(alerts, memory, { kind: "resolved", at: resolvedAt, by, text }, change);
+  const ended = noteEvent(alerts, memory, { kind: "resolved", at: resolvedAt, by, text }, change);
   memory.alert = null;
   memory.endedAt = resolvedAt;
   memory.phase = resolution === "by_hand" ? { state: "latched" } : OK;
@@ -118,8 +142,11 @@ interface Ending {
   text: string | null;
 }
 
-/** Changes the active alert and puts the event into the outbox. Alerts are never changed in place: events hold them. */
-export function tell(
+/**
+ * Replaces the active alert by a changed one of the next revision, puts the event into the outbox, and returns the
+ * alert. The memory has to have an active alert. Alerts are never changed in place, because earlier events hold them.
+ */
+export function noteEvent(
   alerts: AlertsState,
   memory: RuleMemory,
   event: Omit<AlertEvent, "alert">,
@@ -132,7 +159,7 @@ export function tell(
   return alert;
 }
 
-/** What `change` put into the outbox. */
+/** Runs `change` and returns the events that it put into the outbox, where they stay. */
 export function eventsOf(alerts: AlertsState, change: () => void): AlertEvent[] {
   const before = alerts.outbox.length;
   change();

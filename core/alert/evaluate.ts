@@ -4,29 +4,24 @@ import type { PackedReports } from "../../schemas/message.ts";
 import { forEachReport } from "../report/pack.ts";
 import { OpenDetectors } from "./condition/anomaly.ts";
 import { judge, metricsOf } from "./condition/index.ts";
-import type { Sample } from "./condition/verdict.ts";
+import type { Instant, ReportView, Sample } from "./condition/verdict.ts";
 import { decide, eventsOf } from "./episode.ts";
-import { noteReceipt } from "./silence.ts";
+import { noteReceipt } from "./no-data.ts";
 import { type AlertsState, memoryOf, type Subject } from "./state.ts";
-
-/** One report as rules see it: when, whether the device takes it, and its values by metric; of none, the first. */
-export interface ReportView {
-  at: number;
-  receivedAt: number;
-  isTaken: boolean;
-  valueIn(metric: string | undefined): number | undefined;
-}
+import { together } from "./together.ts";
 
 /**
- * Evaluates reports in order, changing `alerts`, and gives the new events, which are in the outbox too. From the same
- * state the same reports give the same events, and what a rule has seen decides nothing again.
- * @param oldestTaken older readings are refused, so they decide nothing; that they came still ends a silence.
+ * Evaluates reports in order by every rule, changing `alerts`, and returns the new events, which are in the outbox
+ * too. From the same state the same reports make the same events, and a reading that a rule has seen decides nothing
+ * again.
+ * @param taken of each report, whether the device takes it. The values of a refused one decide nothing; its receipt
+ * still ends a no-data state.
  */
 export function evaluateReports(
   alerts: AlertsState,
   subject: Subject,
   reports: PackedReports,
-  oldestTaken: (receivedAt: number) => number,
+  taken: readonly boolean[],
 ): AlertEvent[] {
   if (alerts.rules.length === 0) return [];
   return eventsOf(alerts, () => {
@@ -44,20 +39,18 @@ export function evaluateReports(
       const i = known.get(metric);
       return i === undefined ? undefined : rows[place.valuesAt + i];
     };
-    forEachReport(reports, (_id, at, receivedAt, shape, valuesAt) => {
+    forEachReport(reports, (_id, at, receivedAt, shape, valuesAt, nth) => {
       place = { shape, valuesAt };
-      evaluateReport(
-        alerts,
-        subject,
-        { at, receivedAt, isTaken: at >= oldestTaken(receivedAt), valueIn },
-        open,
-      );
+      evaluateReport(alerts, subject, { at, receivedAt, isTaken: taken[nth]!, valueIn }, open);
     });
     open.close();
   });
 }
 
-/** Evaluates one report by every rule. */
+/**
+ * Evaluates one report by every rule, changing `alerts`: new events go to its outbox. `open` holds the detectors at
+ * work; the caller closes it when there are no more reports.
+ */
 export function evaluateReport(
   alerts: AlertsState,
   subject: Subject,
@@ -90,9 +83,19 @@ function evaluateRule(
     return { t, receivedAt, value: value + 0 }; // JSON, in which it is kept, writes −0 as 0
   });
   if (!isNew) return;
+  const now: Instant = { t: Math.max(...memory.seen), receivedAt };
+  if (hasToLast(rule)) {
+    memory.together = together(memory.together, now.t, receivedAt);
+    const { creditMs } = memory.together;
+    for (const instant of [now, ...samples])
+      if (instant !== undefined && creditMs > 0) instant.creditMs = creditMs;
+  }
   const judged = judge(condition, memory.condition, samples, open);
   memory.condition = judged.memory;
   if (judged.value === undefined) return;
   const reading: AlertReading = { at, receivedAt, value: judged.value };
-  decide(alerts, subject, rule, judged.verdict, { t: Math.max(...memory.seen), receivedAt }, reading);
+  decide(alerts, subject, rule, judged.verdict, now, reading);
 }
+
+/** Whether time has to pass until a reading fires the rule. */
+const hasToLast = ({ forMs, condition }: Rule) => forMs > 0 || condition.type === "flat_line";

@@ -66,7 +66,12 @@ export class FakeAlerts {
       receivedAt: START_MS + receivedAt,
       metrics,
     }));
-    return evaluateReports(this.alerts, this.subject, packReports(shifted), () => 0);
+    return evaluateReports(
+      this.alerts,
+      this.subject,
+      packReports(shifted),
+      shifted.map(() => true),
+    );
   }
 
   /** One reading of `temp`: the kinds of the events it makes. */

@@ -9,7 +9,7 @@ import {
   type Member,
   type Outcome,
 } from "./incident.ts";
-import { isSilence } from "./incident-gateway.ts";
+import { isNoData } from "./incident-gateway.ts";
 
 export const T0 = Date.UTC(2026, 10, 22, 10);
 
@@ -97,9 +97,10 @@ class MemoryBook implements IncidentBook {
       .map(({ number }) => number)
       .reverse();
   member = (alert: string) => this.members.get(alert);
-  silence = (device: string) =>
+  isEnded = () => false;
+  noDataAlert = (device: string) =>
     [...this.members.values()].find(
-      ({ alert }) => alert.device === device && alert.resolvedAt === null && isSilence(alert),
+      ({ alert }) => alert.device === device && alert.resolvedAt === null && isNoData(alert),
     )?.alert;
   quietBehind = (gateway: string) =>
     [...this.members.values()].filter(({ alert, quiet }) => alert.gateway === gateway && quiet !== null);
@@ -137,6 +138,12 @@ export class PlayedZone {
     for (let next = this.book.nextAt(); next !== null && next <= T0 + atMs; next = this.book.nextAt()) {
       this.#note(next - T0, applyTime(this.book, "north", next));
     }
+    return this;
+  }
+
+  /** As `until`, of a zone whose alarm rings at `T0 + atMs` for all that was due before, because it was away. */
+  awayUntil(atMs: number): this {
+    this.#note(atMs, applyTime(this.book, "north", T0 + atMs));
     return this;
   }
 

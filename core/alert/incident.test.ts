@@ -261,6 +261,36 @@ describe("a gateway that is silent", () => {
   });
 });
 
+describe("a zone that was away", () => {
+  const begin = () => {
+    const zone = new PlayedZone();
+    const gateway = silent("gw");
+    const devices = range(3).map((i) => silent(`d${i}`, 2 * MINUTE, "gw"));
+    zone.at(0, fired(gateway));
+    zone.at(2 * MINUTE, ...devices.map(fired));
+    zone.at(10 * MINUTE, resolved(gateway, 10 * MINUTE));
+    return { zone, devices };
+  };
+
+  it("[A64] gives the devices behind a gateway that is back their minute again: who is heard in it is not told of", () => {
+    const { zone, devices } = begin();
+    zone.awayUntil(14 * MINUTE);
+    for (const device of devices.slice(0, 2)) zone.at(14.5 * MINUTE, resolved(device, 14.5 * MINUTE));
+    zone.until(HOUR);
+    expect(zone.notices).toEqual(["0 north.1.fire.0", "600 north.1.resolve.0", "900 north.2.fire.0"]);
+    expect(zone.incidents()[1]).toMatchObject({ members: 3, active: 1 });
+  });
+
+  it("[A64] for an hour, however often it is away, and not for a few seconds", () => {
+    const { zone } = begin();
+    for (let minute = 14; minute < 80; minute += 3) zone.awayUntil(minute * MINUTE);
+    expect(zone.notices.slice(2)).toEqual(["4260 north.2.fire.0"]);
+    const late = begin().zone;
+    late.awayUntil(11 * MINUTE + 9 * S);
+    expect(late.notices.slice(2)).toEqual(["669 north.2.fire.0"]);
+  });
+});
+
 describe("nobody answers", () => {
   const escalation = [
     { afterMs: 10 * MINUTE, channels: ["boss"] },

@@ -1,84 +1,138 @@
 // Events of alerts, and time → incidents, and whom to tell of them and when. Pure: what is known comes from a book.
 import type { Alert, AlertEvent, EscalationStep, Incident, NoticeKind } from "../../schemas/alert.ts";
-import { isSilence, isSilenced, isWithGateway } from "./incident-gateway.ts";
+import { isMuted, isNoData, isWithGateway } from "./incident-gateway.ts";
+import { AWAY_MS } from "./no-data.ts";
 
-/** How long the first message waits to see whether the gateway is silent too. */
+/**
+ * How long the first message about a no-data alert waits, in ms, to see whether the device's gateway has no data
+ * either.
+ */
 export const HOLD_MS = 5_000;
-/** How long after its gateway spoke again a muted device may stay silent. */
+/**
+ * How long after a gateway has data again the devices it muted may stay without, in ms, before people are told of
+ * them.
+ */
 export const UNMUTE_AFTER_MS = 60_000;
-/** An update goes when nobody has joined for so long, */
+/** How long after that gateway's end the zone gives them that time again because it was away itself, in ms. */
+const UNMUTE_AGAIN_WITHIN_MS = 3_600_000;
+/**
+ * An update of an incident is sent when no member has joined for this long, in ms, or when `UPDATE_WITHIN_MS` have
+ * passed.
+ */
 export const CALM_MS = 10_000;
-/** or so long after the first that nobody was told of, */
+/**
+ * The longest time, in ms, from the first joining that nobody was told of until the update, however many join
+ * meanwhile.
+ */
 export const UPDATE_WITHIN_MS = 60_000;
-/** and this far from the update before. */
+/** The least time between two updates of an incident, in ms; an update that is due before waits for it. */
 export const UPDATE_EVERY_MS = 5 * 60_000;
-/** An incident that never ends would grow for ever: who comes after so many begins another. */
+/**
+ * The most members of an incident, for one that never ends would grow for ever: the next alert begins another
+ * incident.
+ */
 export const MEMBERS_MAX = 5_000;
 
-/** An alert in its incident. PERSISTED in the zone's rows; new fields need a default. */
+/** An alert as a member of its incident. PERSISTED in the zone's rows; new fields need a default. */
 export interface Member {
   alert: Alert;
   /** The incident's number. */
   incident: number;
-  /** `held`: not told yet, its gateway may be silent too. `muted`: it is. */
+  /**
+   * Why people are not told of the member. `held`: it waits to see whether its gateway has no data either. `muted`:
+   * the gateway has none. Null: nothing keeps it from being told.
+   */
   quiet: "held" | "muted" | null;
-  /** When the hold ends; of a gateway that spoke again, when those it muted are looked at. */
+  /**
+   * When something is to be done with the member, epoch ms: a hold ends, or the members that this gateway muted are
+   * looked at, because it has data again. Null: nothing.
+   */
   dueAt: number | null;
 }
 
-/** An incident and what was told of it; instants by the wall clock. PERSISTED in the zone's rows; new fields need a default. */
+/**
+ * An incident and what people were told of it; instants are epoch ms by the wall clock. PERSISTED in the zone's rows;
+ * new fields need a default.
+ */
 export interface IncidentRecord {
   number: number;
   incident: Incident;
-  /** Active members that are held. */
+  /** How many active members are held. */
   held: number;
-  /** When people were told that it fired, or will be when a silence that holds that back ends; null: not yet. */
+  /**
+   * When people were told that the incident fired, or will be when a silence that holds the notice back ends; null
+   * when there was no notice yet.
+   */
   toldAt: number | null;
-  /** The first and the last joining nobody was told of. */
+  /** When the first member joined of whom nobody was told; null when people were told of all. */
   untoldFrom: number | null;
+  /** When the last member joined of whom nobody was told; null when people were told of all. */
   untoldTo: number | null;
+  /** When the last update was sent; null when none was. */
   updatedAt: number | null;
+  /** How many updates were sent. */
   updates: number;
+  /** How many members are gone because their device was deleted; none when absent. */
+  nameless?: number;
 }
 
-/** What is known of a zone's incidents; it keeps what is put. */
+/** The incidents of a zone and their members, as `applyEvents` and `applyTime` read and change them. */
 export interface IncidentBook {
-  /** A number that no incident of the zone ever had, above all those. */
+  /** Returns a number for a new incident, above those of all incidents the zone ever had. */
   draw(): number;
+  /** Returns the incident of a number; undefined when it is forgotten. */
   incident(number: number): IncidentRecord | undefined;
-  /** Numbers of the rule's incidents that are not resolved, newest first. */
+  /** Returns the numbers of the rule's incidents that are not resolved, newest first. */
   open(rule: string): number[];
+  /** Returns the member that an alert is, by the alert's id; undefined when it is not known, or forgotten. */
   member(alert: string): Member | undefined;
-  /** An active alert that the device as a whole is silent. */
-  silence(device: string): Alert | undefined;
-  /** The active members behind this gateway that are held or muted. */
+  /** Whether the alert is of a life of its device that was deleted. */
+  isEnded(alert: Alert): boolean;
+  /** Returns an active no-data alert about the device as a whole; undefined when there is none. */
+  noDataAlert(device: string): Alert | undefined;
+  /** Returns the active members behind this gateway that are held or muted. */
   quietBehind(gateway: string): Member[];
-  /** Members whose time has come, and numbers of open incidents whose time has. */
+  /** Returns the members, and the numbers of the open incidents, whose `dueAt` is at or before `nowMs`. */
   due(nowMs: number): { members: Member[]; incidents: number[] };
+  /** Keeps an incident, instead of the one of its number. */
   putIncident(record: IncidentRecord): void;
+  /** Keeps a member, instead of the one of its alert. */
   putMember(member: Member): void;
 }
 
+/** A notice that is to be sent about an incident. */
 export interface PlannedNotice {
+  /** The incident's number. */
   number: number;
-  /** The idempotency key. */
+  /** The idempotency key: the same notice, planned again, has the same. */
   key: string;
+  /** The incident's id. */
   incident: string;
   kind: NoticeKind;
+  /** The channels an escalation step names; null when the rule or the routes decide. */
   channels: EscalationStep["channels"];
 }
 
+/** What events or the time did to a zone's incidents; the book has been changed already. */
 export interface Outcome {
-  /** Events not known before, in their order. `incident` null: of an alert that is over and forgotten. */
+  /**
+   * Events not known before, in their order, each with its incident's number and id; null for an alert that is over
+   * and that the book does not know, or no longer knows.
+   */
   taken: { event: AlertEvent; number: number | null; incident: string | null }[];
   notices: PlannedNotice[];
-  /** Numbers of the incidents that changed. */
+  /** The numbers of the incidents that changed. */
   changed: Set<number>;
-  /** The earliest time that has to do with what changed; null: none. */
+  /** When something that changed is due, epoch ms, the earliest of all; null when nothing of it is. */
   dueAt: number | null;
 }
 
-/** Takes each event once, by its alert's revision. */
+/**
+ * Takes events of alerts into the incidents of a zone, changing the book, and returns what that did. An event is
+ * taken once, by its alert's id and revision, and one of a deleted life of its device never. `nowMs` is of the wall
+ * clock.
+ * @throws Error when the book lacks the incident of a member.
+ */
 export function applyEvents(
   book: IncidentBook,
   zone: string,
@@ -86,11 +140,15 @@ export function applyEvents(
   nowMs: number,
 ): Outcome {
   const draft = new Draft(book, zone, nowMs);
-  for (const event of events) draft.take(event);
+  for (const event of events) draft.apply(event);
   return draft.finish();
 }
 
-/** Does what is due: ends holds, unmutes, sends updates, escalates. */
+/**
+ * Does what is due at `nowMs`, by the wall clock, changing the book, and returns what that did: holds end, members
+ * are unmuted, updates and escalations are planned.
+ * @throws Error when the book lacks the incident of a member.
+ */
 export function applyTime(book: IncidentBook, zone: string, nowMs: number): Outcome {
   const draft = new Draft(book, zone, nowMs);
   const { members, incidents } = book.due(nowMs);
@@ -99,19 +157,25 @@ export function applyTime(book: IncidentBook, zone: string, nowMs: number): Outc
   return draft.finish();
 }
 
-/** When an incident needs to be looked at again; null: not before something happens. */
+/**
+ * Returns when an update or an escalation step of an incident is due, epoch ms; null when none is until something
+ * else happens.
+ */
 export function incidentDueAt(record: IncidentRecord): number | null {
   if (!isAudible(record)) return null;
   const dueAt = Math.min(updateDueAt(record), nextStep(record)?.dueAt ?? Number.POSITIVE_INFINITY);
   return Number.isFinite(dueAt) ? dueAt : null;
 }
 
-/** What became of its fire: silences hold it until `heldUntilMs`, or (null) people have been told by now. */
+/**
+ * Returns the record with what became of its first notice: held back by silences until `heldUntilMs`, or, when that
+ * is null, delivered by `nowMs`. The record itself when nothing changes.
+ */
 export function noteFire(record: IncidentRecord, heldUntilMs: number | null, nowMs: number): IncidentRecord {
   if (heldUntilMs !== null) return { ...record, toldAt: heldUntilMs };
   const { toldAt, untoldTo } = record;
   if (toldAt === null) return record;
-  // Whoever joined while it was held was in it.
+  // The notice named all who joined while it was held back.
   const isInIt = untoldTo !== null && untoldTo < Math.min(toldAt, nowMs - CALM_MS);
   if (toldAt <= nowMs && !isInIt) return record;
   return {
@@ -121,17 +185,21 @@ export function noteFire(record: IncidentRecord, heldUntilMs: number | null, now
   };
 }
 
-/** People were told, and a member is active of which they may hear. */
+/** Whether people were told of the incident, and a member is active that is neither muted nor held. */
 const isAudible = ({ toldAt, held, incident: { active, muted } }: IncidentRecord) =>
   toldAt !== null && active > muted + held;
 
+/** When an update is due, epoch ms; Infinity when people were told of all members. */
 function updateDueAt({ untoldFrom, untoldTo, updatedAt, toldAt }: IncidentRecord): number {
   if (untoldFrom === null || untoldTo === null || toldAt === null) return Number.POSITIVE_INFINITY;
   const calmAt = Math.max(Math.min(untoldTo + CALM_MS, untoldFrom + UPDATE_WITHIN_MS), toldAt + CALM_MS);
   return updatedAt === null ? calmAt : Math.max(calmAt, updatedAt + UPDATE_EVERY_MS);
 }
 
-/** Steps count from when people were told; the earliest comes first, however they are listed. */
+/**
+ * The next escalation step and when it is due, counted from when people were told; undefined when there is none, or
+ * somebody acknowledged. Steps come by their time, however the rule lists them.
+ */
 function nextStep({ incident, toldAt }: IncidentRecord) {
   if (incident.acknowledgedAt !== null || toldAt === null) return undefined;
   const step = incident.rule.escalation.toSorted((a, b) => a.afterMs - b.afterMs)[incident.escalated];
@@ -142,9 +210,9 @@ class Draft {
   readonly #book: IncidentBook;
   readonly #zone: string;
   readonly #nowMs: number;
-  /** Every incident looked at, as it will be put. */
+  /** Every incident looked at, by number, as it will be put into the book. */
   readonly #records = new Map<number, IncidentRecord>();
-  /** Incidents that people are told of for the first time: of all that this draft does to them. */
+  /** Numbers of the incidents that people are told of for the first time: of all that this draft does to them. */
   readonly #fired = new Set<number>();
   readonly #outcome: Outcome = { taken: [], notices: [], changed: new Set(), dueAt: null };
 
@@ -154,8 +222,10 @@ class Draft {
     this.#nowMs = nowMs;
   }
 
-  take(event: AlertEvent): void {
+  /** Takes one event: its alert joins an incident, changes, or ends. */
+  apply(event: AlertEvent): void {
     const { alert } = event;
+    if (this.#book.isEnded(alert)) return;
     const known = this.#book.member(alert.id);
     if (known !== undefined && known.alert.revision >= alert.revision) return;
     if (known === undefined && alert.resolvedAt !== null) {
@@ -171,36 +241,48 @@ class Draft {
     if (known?.alert.resolvedAt === null && alert.resolvedAt !== null) this.#end(member, record);
     this.#putMember(member);
     this.#outcome.taken.push({ event, number: record.number, incident: record.incident.id });
-    if (known === undefined && isSilence(alert)) this.#muteHeldBehind(alert.device);
+    if (known === undefined && isNoData(alert)) this.#muteHeldBehind(alert.device);
   }
 
-  /** A member whose time has come. */
+  /** Does what is due of a member: its hold ends, or the members it muted are unmuted, if it still has data. */
   wake(member: Member): void {
     if (member.quiet === "held") {
-      this.#release(member, isSilenced(member.alert, this.#book));
+      this.#release(member, isMuted(member.alert, this.#book));
+      return;
+    }
+    if (this.#wasAway(member)) {
+      this.#putMember({ ...member, dueAt: this.#nowMs + UNMUTE_AFTER_MS });
       return;
     }
     this.#putMember({ ...member, dueAt: null });
-    if (this.#book.silence(member.alert.device) !== undefined) return; // it fell silent again
+    if (this.#book.noDataAlert(member.alert.device) !== undefined) return; // nothing comes from it again
     const behind = this.#book.quietBehind(member.alert.device);
     for (const muted of behind) if (muted.quiet === "muted") this.#unmute(muted);
   }
 
+  /** Whether what is due of a gateway's ended alert is done so late that the devices behind it could not be heard. */
+  #wasAway({ dueAt, alert: { resolvedAt } }: Member): boolean {
+    const lateMs = this.#nowMs - (dueAt ?? this.#nowMs);
+    return lateMs > AWAY_MS && this.#nowMs - (resolvedAt ?? 0) < UNMUTE_AGAIN_WITHIN_MS;
+  }
+
+  /** Plans the update and the escalation steps of an incident that are due. */
   look(number: number): void {
     const record = this.#record(number);
     if (!isAudible(record)) return;
     if (updateDueAt(record) <= this.#nowMs) {
       this.#change(number);
-      this.#tell(record, "update", record.updates++);
+      this.#notify(record, "update", record.updates++);
       record.updatedAt = this.#nowMs;
       record.untoldFrom = record.untoldTo = null;
     }
     for (let step = nextStep(record); step && step.dueAt <= this.#nowMs; step = nextStep(record)) {
       this.#change(number);
-      this.#tell(record, "escalate", record.incident.escalated++, step.channels);
+      this.#notify(record, "escalate", record.incident.escalated++, step.channels);
     }
   }
 
+  /** Puts the changed incidents into the book. */
   finish(): Outcome {
     for (const number of this.#outcome.changed) {
       const record = this.#record(number);
@@ -220,7 +302,7 @@ class Draft {
     record.incident.joinedAt = Math.max(record.incident.joinedAt, alert.firedAt);
     const member: Member = { alert, incident: record.number, quiet: null, dueAt: null };
     if (!isWithGateway(alert)) this.#heard(record);
-    else if (isSilenced(alert, this.#book)) {
+    else if (isMuted(alert, this.#book)) {
       member.quiet = "muted";
       record.incident.muted += 1;
     } else {
@@ -231,7 +313,10 @@ class Draft {
     return member;
   }
 
-  /** The open incident that the alert belongs to by when it fired: near one of those between its first and its newest member. */
+  /**
+   * The open incident that an alert belongs to: it fired near one between the first and the newest member. Undefined
+   * when it begins another.
+   */
   #openFor({ firedAt, rule }: Alert): IncidentRecord | undefined {
     if (rule.groupWithinMs === 0) return undefined;
     const newest = this.#newestOpen(rule.id);
@@ -282,22 +367,22 @@ class Draft {
     if (quiet === "held") record.held -= 1;
     if (quiet === "muted") incident.muted -= 1;
     member.quiet = null;
-    const mayRelease = isSilence(alert) && this.#book.quietBehind(alert.device).length > 0;
+    const mayRelease = isNoData(alert) && this.#book.quietBehind(alert.device).length > 0;
     member.dueAt = mayRelease ? this.#nowMs + UNMUTE_AFTER_MS : null;
     if (incident.active > 0) return;
     incident.state = "resolved";
     incident.resolvedAt = alert.resolvedAt;
     record.untoldFrom = record.untoldTo = null;
-    if (record.toldAt !== null) this.#tell(record, "resolve", 0);
+    if (record.toldAt !== null) this.#notify(record, "resolve", 0);
   }
 
   #muteHeldBehind(gateway: string): void {
     for (const member of this.#book.quietBehind(gateway)) {
-      if (member.quiet === "held" && isSilenced(member.alert, this.#book)) this.#release(member, true);
+      if (member.quiet === "held" && isMuted(member.alert, this.#book)) this.#release(member, true);
     }
   }
 
-  /** The hold is over. */
+  /** Ends a member's hold: its gateway has muted it, or people are told of it. */
   #release(member: Member, muted: boolean): void {
     const record = this.#change(member.incident);
     record.held -= 1;
@@ -315,19 +400,22 @@ class Draft {
 
   // ---- incidents ---------------------------------------------------------------------------------------------------
 
-  /** People are to hear of one more member: at once of the first, and those with it; of others when joining has calmed. */
+  /**
+   * Has people told of one more member: at once if it is the first, with those of the same draft; of later ones by an
+   * update, when joining has calmed.
+   */
   #heard(record: IncidentRecord): void {
     if (record.toldAt === null) {
       record.toldAt = this.#nowMs;
       this.#fired.add(record.number);
-      this.#tell(record, "fire", 0);
+      this.#notify(record, "fire", 0);
     } else if (!this.#fired.has(record.number)) {
       record.untoldFrom ??= this.#nowMs;
       record.untoldTo = this.#nowMs;
     }
   }
 
-  #tell(
+  #notify(
     record: IncidentRecord,
     kind: NoticeKind,
     n: number,
@@ -338,6 +426,7 @@ class Draft {
     this.#outcome.notices.push({ number, key, incident: incident.id, kind, channels });
   }
 
+  /** @throws Error when the book does not have the incident, although it has members of it. */
   #record(number: number): IncidentRecord {
     let record = this.#records.get(number);
     if (record === undefined) {
@@ -349,7 +438,7 @@ class Draft {
     return record;
   }
 
-  /** The incident, which is about to change. */
+  /** The incident as the draft has it, at its next revision and noted as changed. */
   #change(number: number): IncidentRecord {
     const record = this.#record(number);
     this.#outcome.changed.add(number);

@@ -1,5 +1,5 @@
 // The order in which alerts are listed.
 import type { Alert } from "../../schemas/alert.ts";
 
-/** By when they fired; those of one instant by id. */
+/** Compares two alerts by when they fired, and those of one instant by id, for `sort`. */
 export const oldestFirst = (a: Alert, b: Alert) => a.firedAt - b.firedAt || (a.id < b.id ? -1 : 1);

@@ -2,21 +2,24 @@
 import type { AlertReading, RuleBody } from "../../schemas/alert.ts";
 import { OpenDetectors } from "./condition/anomaly.ts";
 import { evaluateReport } from "./evaluate.ts";
-import { evaluateSilence, nextSilenceAt } from "./silence.ts";
+import { evaluateNoData, nextNoDataAt } from "./no-data.ts";
 import { newAlerts, type Subject } from "./state.ts";
 
+/** An episode that a rule would have had; instants are epoch ms. */
 export interface PreviewEpisode {
   firedAt: number;
-  /** The reading that fired it; of a silence the last one before it. */
+  /** The reading that fired it; of a no-data rule the last one received before. Null when there was none. */
   reading: AlertReading | null;
-  /** null: it still fires at the end. */
+  /** When the rule cleared; null when it still fires at the end. */
   resolvedAt: number | null;
+  /** The reading that cleared it; null when it still fires. */
   clearedBy: AlertReading | null;
 }
 
 /**
- * Runs the rule over reports in the order of their time, by the evaluation that devices use; each counts as received
- * when it was read. Silences show between reports, and from the last one to `toMs`.
+ * Returns the episodes that a rule would have had over reports, ascending by `at`, by the evaluation that devices
+ * use. Each report counts as received at its `at`. No-data rules are judged between reports, and from the last one to
+ * `toMs`.
  */
 export function preview(
   rule: RuleBody,
@@ -37,9 +40,9 @@ export function preview(
   let lastReceivedAt: number | null = null;
   const beSilentUntil = (ms: number) => {
     for (;;) {
-      const at = nextSilenceAt(alerts, lastReceivedAt);
+      const at = nextNoDataAt(alerts, lastReceivedAt);
       if (at === null || at >= ms) return;
-      evaluateSilence(alerts, subject, lastReceivedAt, at);
+      evaluateNoData(alerts, subject, lastReceivedAt, at);
       note();
     }
   };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { RULES_PER_DEVICE_MAX } from "../../schemas/limits.ts";
 import { ABOVE_10, FakeAlerts, MINUTE_MS, ruleOf, START_MS, SUBJECT } from "./fake-alerts.ts";
+import { nextNoDataAt } from "./no-data.ts";
 import { concerns } from "./scope.ts";
 import { endAll, moved, setRules } from "./set-rules.ts";
-import { nextSilenceAt } from "./silence.ts";
 import { activeAlerts } from "./state.ts";
 
 const NOW_MS = START_MS + 60 * MINUTE_MS;
@@ -104,9 +104,9 @@ describe("the rules of a device", () => {
     const device = new FakeAlerts({ condition: silence });
     device.temp(0, 1);
     device.setRules(2, [{ version: 2, condition: { ...silence, afterMs: MINUTE_MS } }]);
-    expect(nextSilenceAt(device.alerts, START_MS)).toBe(START_MS + MINUTE_MS);
+    expect(nextNoDataAt(device.alerts, START_MS)).toBe(START_MS + MINUTE_MS);
     device.setRules(3, [{ version: 3, condition: { ...silence, metric: "flow" } }]);
-    expect(nextSilenceAt(device.alerts, START_MS)).toBeNull();
+    expect(nextNoDataAt(device.alerts, START_MS)).toBeNull();
   });
 
   it("[A16] a detector goes on with what it has learnt under another level", () => {

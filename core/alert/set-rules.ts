@@ -5,17 +5,21 @@ import type { TenantRules } from "../../schemas/message.ts";
 import { metricsOf } from "./condition/index.ts";
 import { activeState, end, eventsOf, shownRule } from "./episode.ts";
 import { concerns } from "./scope.ts";
-import { type AlertsState, memoryOf, type RuleMemory, type Subject } from "./state.ts";
+import { type AlertsState, isNewerThan, memoryOf, type RuleMemory, type Subject } from "./state.ts";
 import { OK } from "./transition.ts";
 
-/** Keeps the enabled rules that concern the device, the first 50 by id. Versions not higher change nothing. */
+/**
+ * Takes the tenant's rules, changing `alerts`: keeps the enabled ones that concern the device, the first 50 by id,
+ * and ends the alerts of the others. Returns the new events, which are in the outbox too. Rules that are not newer
+ * than those kept, as `isNewerThan` says, change nothing. `nowMs` is of the receipt clock.
+ */
 export function setRules(
   alerts: AlertsState,
   subject: Subject,
   { version, rules }: TenantRules,
   nowMs: number,
 ): AlertEvent[] {
-  if (version <= alerts.rulesVersion) return [];
+  if (!isNewerThan(alerts, version)) return [];
   return eventsOf(alerts, () => {
     const kept = rules
       .filter((rule) => rule.enabled && concerns(rule.scope, subject))
@@ -30,21 +34,27 @@ export function setRules(
       else drop(alerts, old, whyGone(rules.find(({ id }) => id === old.id)), nowMs);
     }
     alerts.rules = kept;
+    for (const rule of kept)
+      if (rule.condition.type === "no_data") memoryOf(alerts, rule).watchedFrom ??= nowMs;
     alerts.rulesVersion = version;
+    alerts.rulesAreStale = false;
   });
 }
 
-/** The device's zone or model changed: ends what no longer concerns it. The next `setRules` may have the same version. */
+/**
+ * Ends the alerts of rules that do not concern the device any more, because its zone or model changed, and forgets
+ * these rules. Returns the new events, which are in the outbox too. The next `setRules` may have the same version.
+ */
 export function moved(alerts: AlertsState, subject: Subject, nowMs: number): AlertEvent[] {
   return eventsOf(alerts, () => {
     const stays = ({ scope }: Rule) => concerns(scope, subject);
     for (const rule of alerts.rules) if (!stays(rule)) drop(alerts, rule, "out_of_scope", nowMs);
     alerts.rules = alerts.rules.filter(stays);
-    alerts.rulesVersion = Math.ceil(alerts.rulesVersion) - 0.5;
+    alerts.rulesAreStale = true;
   });
 }
 
-/** Ends every active alert. */
+/** Ends every active alert of the device, and returns the new events, which are in the outbox too. */
 export function endAll(alerts: AlertsState, resolution: "deleted", nowMs: number): AlertEvent[] {
   return eventsOf(alerts, () => {
     for (const rule of alerts.rules) {
@@ -65,7 +75,10 @@ function drop(alerts: AlertsState, rule: Rule, resolution: Resolution, nowMs: nu
   delete alerts.memory[rule.id];
 }
 
-/** An alert stays as it is under the edited rule (SPEC A16); with another condition all else begins anew. */
+/**
+ * Has a rule's memory go on with the edited rule: an active alert stays (SPEC A16); with another condition everything
+ * else begins anew.
+ */
 function adopt(memory: RuleMemory, old: Rule, edited: Rule): void {
   if (old.version === edited.version) return;
   const { alert } = memory;
@@ -79,6 +92,7 @@ function adopt(memory: RuleMemory, old: Rule, edited: Rule): void {
   }
   if (isSame(old.condition, edited.condition)) return;
   memory.phase = alert === null ? OK : { state: "firing", calmSince: null };
+  delete memory.watchedFrom;
   if (!learnsOn(old.condition, edited.condition)) memory.condition = null;
   if (!hearsOn(old.condition, edited.condition)) memory.received = null;
   const seen = Math.max(0, ...memory.seen);
@@ -91,10 +105,10 @@ function isSame(a: Condition, b: Condition): boolean {
   return [...Object.keys(a), ...Object.keys(b)].every((key) => Object.is(left[key], right[key]));
 }
 
-/** A detector goes on with what it has learnt of its metric. */
+/** Whether the detector of one condition goes on in another with what it has learnt of its metric. */
 const learnsOn = (a: Condition, b: Condition) =>
   a.type === "anomaly" && b.type === "anomaly" && a.metric === b.metric && a.detector === b.detector;
 
-/** A silence that has begun goes on. */
+/** Whether the time without data that was counted for one condition counts for another. */
 const hearsOn = (a: Condition, b: Condition) =>
   a.type === "no_data" && b.type === "no_data" && a.metric === b.metric;

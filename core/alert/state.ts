@@ -1,39 +1,61 @@
 // What a device remembers of its rules and alerts, as plain data in its state row.
 import type { Alert, AlertEvent, AlertReading, Rule } from "../../schemas/alert.ts";
 import { type ConditionMemory, metricsOf } from "./condition/index.ts";
+import type { Together } from "./together.ts";
 import { OK, type Phase } from "./transition.ts";
 
-/** PERSISTED as JSON: new fields are optional, none changes meaning. */
+/** What a device remembers of one rule. PERSISTED as JSON: new fields are optional, none changes meaning. */
 export interface RuleMemory {
   phase: Phase;
-  /** The newest instant decided by, of each metric of the condition; 0: none. */
+  /** The newest instant decided by, epoch ms, of each metric of the condition; 0 when there is none. */
   seen: number[];
+  /** Of a rule whose breach has to last, the newest reading and the silence before it; absent: none yet. */
+  together?: Together;
+  /** What the condition remembers of readings; null when nothing. */
   condition: ConditionMemory | null;
-  /** Of a no-data rule: what was received last. */
+  /** Of a no-data rule, what was received last; null when nothing was, and for other rules. */
   received: AlertReading | null;
-  /** The active alert. */
+  /** Of a no-data rule, since when it watches the device, epoch ms by the receipt clock; absent: for ever. */
+  watchedFrom?: number;
+  /**
+   * Of a no-data rule, the time it gave again because we were away: since when it counts, epoch ms by the receipt
+   * clock, after which receipt (`last`), and how often it did after that one. Absent: never.
+   */
+  again?: { last: number; from: number; times: number };
+  /** The active alert; null when there is none. */
   alert: Alert | null;
-  /** When the last one ended, by our clock. */
+  /** When the rule's last alert ended, epoch ms by the receipt clock; null when none has. */
   endedAt: number | null;
-  /** When it last fired, by our clock: at most five, since the last time it flapped. */
+  /**
+   * When the rule last fired, epoch ms by the receipt clock, ascending: at most five instants, since it last stopped
+   * flapping.
+   */
   firings: number[];
 }
 
-/** PERSISTED as JSON in the device's state row: new fields are optional, none changes meaning. */
+/**
+ * What a device remembers of its rules and alerts. PERSISTED as JSON in the device's state row: new fields are
+ * optional, none changes meaning.
+ */
 export interface AlertsState {
-  /** Of the rules kept; half a version less after a move, so that the same one is taken again and an older one is not. */
+  /** The version of the tenant's rules that `rules` are from; 0 when there are none yet. */
   rulesVersion: number;
-  /** Those that concern the device, by id. */
+  /**
+   * Whether the device has moved, or is of another model, since the rules were taken, so that the same version has to
+   * be taken again; false when absent.
+   */
+  rulesAreStale?: boolean;
+  /** The rules that concern the device, in the order of their ids. */
   rules: Rule[];
-  /** By rule. */
+  /** By the rule's id; absent for a rule that has decided nothing. */
   memory: Record<string, RuleMemory>;
-  /** What the zone was not yet told, oldest first. */
+  /** Events that the zone has not confirmed, oldest first. */
   outbox: AlertEvent[];
-  /** Episodes so far, of all rules: none is numbered twice, also when a rule goes and comes back. */
+  /** How many episodes there were, of all rules: no number is used twice, even when a rule goes and comes back. */
   episodes: number;
 }
 
-/** Of a device that has no rules yet. */
+/** Returns the state of a device that has no rules yet. */
 export const newAlerts = (): AlertsState => ({
   rulesVersion: 0,
   rules: [],
@@ -42,7 +64,17 @@ export const newAlerts = (): AlertsState => ({
   episodes: 0,
 });
 
-/** Who the alerts are about. */
+/** Which version of the tenant's rules a device has, and whether they are stale. */
+export type RulesMark = Pick<AlertsState, "rulesVersion" | "rulesAreStale">;
+
+/**
+ * Whether rules of this version are to replace those a device has: newer ones, or the same version when those are
+ * stale.
+ */
+export const isNewerThan = ({ rulesVersion, rulesAreStale = false }: RulesMark, version: number): boolean =>
+  version > rulesVersion || (rulesAreStale && version === rulesVersion);
+
+/** The device that alerts are about. `model` and `gateway` are null when the registry names none. */
 export interface Subject {
   device: string;
   zone: string;
@@ -51,7 +83,7 @@ export interface Subject {
   generation: number;
 }
 
-/** What is remembered of a rule; begun when there is nothing. */
+/** Returns the memory of a rule; one that is missing is begun in `alerts`. */
 export function memoryOf({ memory }: AlertsState, { id, condition }: Rule): RuleMemory {
   // A rule may be called "constructor", which every object seems to have.
   if (!Object.hasOwn(memory, id)) {
@@ -68,11 +100,17 @@ export function memoryOf({ memory }: AlertsState, { id, condition }: Rule): Rule
   return memory[id]!;
 }
 
-/** The active alerts, by rule. */
+/** Returns the device's active alerts, in the order of its rules. */
 export const activeAlerts = (alerts: AlertsState): Alert[] =>
   alerts.rules.map((rule) => memoryOf(alerts, rule).alert).filter((alert) => alert !== null);
 
-/** Takes what the zone has out of the outbox. */
+/**
+ * Returns the zones that know, or will be told, of an alert of the device that is active, or of an event that waits.
+ */
+export const zonesOfAlerts = (alerts: AlertsState): Set<string> =>
+  new Set([...activeAlerts(alerts), ...alerts.outbox.map(({ alert }) => alert)].map(({ zone }) => zone));
+
+/** Takes the events that the zone has confirmed out of the outbox, by the alert's id and revision. */
 export function forgetTold(alerts: AlertsState, told: readonly AlertEvent[]): void {
   const keyOf = ({ alert }: AlertEvent) => `${alert.revision} ${alert.id}`;
   const keys = new Set(told.map(keyOf));

@@ -1,29 +1,40 @@
-// Verdicts → the states of a rule on a device: `ok`, `pending`, `firing`, and silent after a resolve by hand.
+// Verdicts → the states of a rule on a device: `ok`, `pending`, `firing`, and `latched` after a resolve by hand.
 import { atLeastMs, type Instant, type Verdict } from "./condition/verdict.ts";
 
-/** PERSISTED. `firing` holds whatever the alert's own state is: `firing`, `no_data` or `acknowledged`. */
+/**
+ * Where a rule stands on a device. `firing` is so whatever the state of the alert: `firing`, `no_data` or
+ * `acknowledged`. PERSISTED.
+ */
 export type Phase =
   | { state: "ok" }
-  /** Breached since; `count` readings in a row so far, no more than the rule asks. */
+  /**
+   * Breached since `since`, but not long enough; `count` is the readings in a row so far, no more than the rule asks.
+   */
   | { state: "pending"; since: Instant; count: number }
-  /** `calmSince`: clear since, while a flapping rule is not yet believed. */
+  /**
+   * An alert is active. `calmSince` is since when a flapping rule is clear, while it is not yet believed; null when
+   * it is not clear.
+   */
   | { state: "firing"; calmSince: Instant | null }
-  /** Resolved by hand, and not clear since. */
+  /** The alert was resolved by hand, and the condition has not been clear since. */
   | { state: "latched" };
 
+/** The phase of a rule that is neither breached nor latched. */
 export const OK: Phase = { state: "ok" };
 
-/** What a breach, and a flapping rule's calm, have to fulfil. */
+/** What a breach needs to fire, and clearness to end an alert. */
 export interface Limits {
+  /** How long the condition has to be breached, in ms. */
   forMs: number;
+  /** How many readings in a row have to breach it. */
   count: number;
-  /** The cooldown's end, by our clock; null: there is none. */
+  /** Until when the rule does not fire, epoch ms by the receipt clock; null when nothing keeps it from firing. */
   quietUntil: number | null;
-  /** How long it has to be clear. */
+  /** How long the condition has to be clear, in ms; 0 ends the alert at once. */
   calmMs: number;
 }
 
-/** The same phase, also by identity, when nothing changes. */
+/** Returns the phase after a verdict: the same object when nothing changes, as with every `unknown`. */
 export function transition(phase: Phase, verdict: Verdict, now: Instant, limits: Limits): Phase {
   if (verdict === "unknown") return phase;
   return verdict === "breach" ? breached(phase, now, limits) : cleared(phase, now, limits);

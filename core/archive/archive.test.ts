@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { summarise } from "../window/summary.ts";
+import { hourlyRows, summaryAt } from "./hourly-rows.ts";
 import { fromInt64, toInt64 } from "./int64.ts";
 import { archiveKey, dateOf, datesOf } from "./key.ts";
 import { type ArchivedBlock, compare, rawColumns } from "./raw-rows.ts";
@@ -54,7 +56,30 @@ const rowsOf = (columns: ReturnType<typeof rawColumns>): Row[] =>
   ]);
 const order = (a: Row, b: Row) => compare(a[0], b[0]) || compare(a[1], b[1]) || a[2] - b[2];
 
+describe("the rows of an hourly file", () => {
+  it("[F34] say how many readings were thinned; those of a file that has no such column say nothing", () => {
+    const counted = { ...summarise([T0], [1]), thinned: 5 };
+    const hours = [counted, summarise([T0 + HOUR_MS], [2])].map((summary, i) => {
+      return { device: "d", metric: "a", zone: "z", startMs: T0 + i * HOUR_MS, summary };
+    });
+    const rows = hourlyRows(hours, 1);
+    expect(hours.map((_, row) => summaryAt(rows, row))).toEqual(hours.map(({ summary }) => summary));
+    const { thinned: _, ...before } = rows;
+    expect(summaryAt(before as typeof rows, 0)).toEqual(summarise([T0], [1]));
+  });
+});
+
 describe("the columns of a raw file", () => {
+  it("[F34] have no marks of what was thinned", () => {
+    const columns = ["a", "\u0001thinned a", "\u0001extreme a"].map((metric) => ({
+      metric,
+      at: [T0],
+      value: [1],
+    }));
+    const block = { startMs: T0, endMs: T0 + HOUR_MS, columns };
+    expect(rawColumns([{ device: "d", revision: 1, block }]).metric).toEqual(["a"]);
+  });
+
   it("[S5] hold every reading of the blocks, sorted by device, metric, at", () => {
     fc.assert(
       fc.property(blocks, (archived) => {

@@ -4,7 +4,7 @@ import type { HourSummary } from "../window/pack-summary.ts";
 import { meanOf, quantileOf, type Summary, stddevOf } from "../window/summary.ts";
 import { type Column, HOURLY, type Rows } from "./layout.ts";
 
-/** An hour of one metric of a device. */
+/** An hour of one metric of a device, and the zone the device was in. */
 export interface DeviceHour extends HourSummary {
   device: string;
   metric: string;
@@ -33,6 +33,7 @@ const CELLS: Record<string, (hour: DeviceHour) => Cell> = {
   last: ({ summary }) => summary.last,
   last_at: ({ summary }) => summary.lastAt,
   sketch: ({ summary }) => (summary.sketch === undefined ? null : packSketch(summary.sketch)),
+  thinned: ({ summary }) => summary.thinned ?? null,
   mean: ({ summary }) => meanOf(summary),
   stddev: ({ summary }) => stddevOf(summary),
   p50: ({ summary }) => quantileOf(summary, QUANTILES.p50) ?? null,
@@ -40,7 +41,7 @@ const CELLS: Record<string, (hour: DeviceHour) => Cell> = {
   p99: ({ summary }) => quantileOf(summary, QUANTILES.p99) ?? null,
 };
 
-/** The columns of a file, or a part of one, from hours sorted by device, metric and start. */
+/** Returns the columns of a file, or of a part of one, from hours sorted by device, metric and start. */
 export function hourlyRows(hours: readonly DeviceHour[], revision: number): Rows {
   const columns = HOURLY.columns.map(({ name, type, isNullable }): [string, Column] => {
     if (name === "revision") return [name, new Float64Array(hours.length).fill(revision)];
@@ -53,14 +54,15 @@ export function hourlyRows(hours: readonly DeviceHour[], revision: number): Rows
   return Object.fromEntries(columns) as Rows;
 }
 
-/** The columns from which `summaryAt` gives a summary back. */
+/** The names of the columns that `summaryAt` reads a summary from. */
 export const SUMMARY_COLUMNS = HOURLY.columns
   .map(({ name }) => name)
-  .slice(0, HOURLY.columns.findIndex(({ name }) => name === "sketch") + 1);
+  .slice(0, HOURLY.columns.findIndex(({ name }) => name === "thinned") + 1);
 
-/** The summary of a row, to the last bit what was written. */
+/** Returns the summary of a row, to the last bit the one that was written. */
 export function summaryAt(rows: Rows, row: number): Summary {
   const number = (name: string) => rows[name]![row] as number;
+  const thinned = rows.thinned?.[row] as number | null | undefined; // files of `hourly/1` do not say it
   const sketch = rows.sketch![row] as string | null | undefined;
   return {
     count: number("count"),
@@ -73,5 +75,6 @@ export function summaryAt(rows: Rows, row: number): Summary {
     last: number("last"),
     lastAt: number("last_at"),
     ...(typeof sketch === "string" ? { sketch: unpackSketch(sketch) } : {}),
+    ...(typeof thinned === "number" ? { thinned } : {}),
   };
 }

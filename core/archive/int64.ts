@@ -3,7 +3,7 @@
 const WORD = 2 ** 32;
 const LOW = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
 
-/** Whole numbers up to 2^53, of either sign. */
+/** Returns whole numbers up to 2^53, of either sign, as 64-bit integers. */
 export function toInt64(numbers: ArrayLike<number>): BigInt64Array {
   const integers = new BigInt64Array(numbers.length);
   const words = new Int32Array(integers.buffer);
@@ -15,6 +15,7 @@ export function toInt64(numbers: ArrayLike<number>): BigInt64Array {
   return integers;
 }
 
+/** Returns the numbers that `toInt64` made the integers of. */
 export function fromInt64({ buffer, byteOffset, length }: BigInt64Array): Float64Array {
   const words = new Int32Array(buffer, byteOffset, 2 * length);
   const numbers = new Float64Array(length);

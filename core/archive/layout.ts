@@ -1,5 +1,6 @@
 // The columns of the archive's files: one description for who writes, merges and reads them.
 
+/** A column of a file, and how it is stored. */
 export interface ArchiveColumn {
   name: string;
   type: "STRING" | "TIMESTAMP" | "DOUBLE" | "INT32";
@@ -10,9 +11,10 @@ export interface ArchiveColumn {
   isNullable?: true;
 }
 
+/** The columns of one kind of file, and what its row groups cost. */
 export interface Layout {
   /** PERSISTED: what the file says of itself. Other columns are another layout; whoever reads knows all there ever were. */
-  name: "raw/2" | "hourly/1";
+  name: "raw/2" | "hourly/2";
   kind: "raw" | "hourly";
   /** The column that says a row's instant. */
   time: "at" | "start";
@@ -27,7 +29,10 @@ export interface Layout {
 
 const SPAN = { type: "TIMESTAMP", encoding: "DELTA_BINARY_PACKED" } as const;
 
-/** One reading a row. `block_start` and `block_end` are the span of the block it came with: replay gives those back. */
+/**
+ * The layout of raw files: one reading a row. `block_start` and `block_end` are the span of the block it came with,
+ * so that a replay makes the same blocks.
+ */
 export const RAW: Layout = {
   name: "raw/2",
   kind: "raw",
@@ -46,9 +51,12 @@ export const RAW: Layout = {
   rowBytes: 64,
 };
 
-/** One hour of a device's metric a row: first what gives its Summary back, then what is computed from that for users. */
+/**
+ * The layout of hourly files: one hour of a device's metric a row, first the columns its Summary is read from, then
+ * figures computed from that for users.
+ */
 export const HOURLY: Layout = {
-  name: "hourly/1",
+  name: "hourly/2",
   kind: "hourly",
   time: "start",
   columns: [
@@ -68,6 +76,7 @@ export const HOURLY: Layout = {
     { name: "last", type: "DOUBLE" },
     { name: "last_at", ...SPAN },
     { name: "sketch", type: "STRING", isNullable: true },
+    { name: "thinned", type: "INT32", isNullable: true },
     { name: "zone", type: "STRING" },
     { name: "mean", type: "DOUBLE" },
     { name: "stddev", type: "DOUBLE" },
@@ -80,8 +89,10 @@ export const HOURLY: Layout = {
   rowBytes: 400,
 };
 
+/** Returns the layout that files of a kind are written in. */
 export const layoutOf = (kind: Layout["kind"]) => (kind === "raw" ? RAW : HOURLY);
 
+/** The values of one column; null where a row has none. */
 export type Column = string[] | (string | null)[] | (number | null)[] | Float64Array;
 
 /** Rows as parallel columns by name, as they stand in the file; instants are epoch ms. */

@@ -6,8 +6,9 @@ import { compare } from "./raw-rows.ts";
 export type RowSource = AsyncIterator<Rows, unknown, undefined>;
 
 /**
- * Merges files of one layout into row groups; each is good until the next is asked for. In memory are what each source
- * gave last and one group. `groupRows` is asked for each group how long it should be, at most what the layout allows.
+ * Merges files of one layout and yields row groups; each is valid until the next is asked for. In memory are the rows
+ * each source yielded last, and one group. `groupRows` is called for each group and returns how long it should be, at
+ * most what the layout allows.
  */
 export async function* mergeRows(
   layout: Layout,
@@ -29,7 +30,7 @@ export async function* mergeRows(
     }
     const end = least.endOfStretch(untilMs);
     for (let start = least.row; start < end; ) {
-      start += group.take(least.rows, start, end);
+      start += group.copyFrom(least.rows, start, end);
       if (group.isFull) yield* group.groups(groupRows);
     }
     least.row = end;
@@ -72,7 +73,7 @@ class Head {
     return this.row === this.rows.device.length;
   }
 
-  /** Goes on to what the source gives next; false at its end. */
+  /** Goes on to the rows that the source yields next; false at its end. */
   async more(): Promise<boolean> {
     do {
       const next = await this.#source.next();
@@ -131,7 +132,7 @@ class GroupBuilder {
   }
 
   /** Takes rows of one series, ascending without repetition, as far as there is room; says how many it saw to. */
-  take(rows: Rows, start: number, end: number): number {
+  copyFrom(rows: Rows, start: number, end: number): number {
     if (this.#repeats(rows, start)) {
       const isNewer =
         (rows.revision![start] as number) > (this.#columns.revision![this.#length - 1] as number);

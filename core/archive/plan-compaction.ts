@@ -1,6 +1,7 @@
 // The live files of a partition → those to merge next.
 import { type Layout, rowGroupRows } from "./layout.ts";
 
+/** A live file of a partition; `fromMs` is its first instant. */
 export interface CompactableFile {
   key: string;
   fromMs: number;
@@ -8,9 +9,11 @@ export interface CompactableFile {
   bytes: number;
 }
 
-/** What merging makes is at most this long: large enough that a day of a large fleet is few files, small enough for one turn. */
+/**
+ * The most bytes of a merged file: large enough that a day of a large fleet is few files, small enough for one turn.
+ */
 export const MERGED_BYTES_MAX = 64 * 1024 * 1024;
-/** A file this long is merged no more. */
+/** A file of this many bytes is not merged again. */
 export const FULL_BYTES = MERGED_BYTES_MAX / 2;
 /** Files merged at once while more are to be expected: each row is then written again some log₈ times. */
 const FILES_MIN = 8;
@@ -31,8 +34,8 @@ const LARGEST_RATIO_UNSETTLED = 1 / 4;
 const TIER_RATIO = 4;
 
 /**
- * What to merge next into one file, at least two; empty when the partition is to stay as it is. The smallest first.
- * `isSettled`: hardly a file will come any more, so there is nothing to wait for.
+ * Returns the files to merge next into one, at least two, the smallest first; none when the partition is to stay as
+ * it is. `isSettled` says that hardly any file will be added, so that there is nothing to wait for.
  */
 export function planCompaction<F extends CompactableFile>(
   layout: Layout,

@@ -1,7 +1,9 @@
 // Blocks → the rows of a raw Parquet file, sorted by device, metric and at.
 import type { Block } from "../block/block.ts";
+import { readingsOf } from "../block/marks.ts";
 import type { Rows } from "./layout.ts";
 
+/** A block of a device at a revision, to be written to the archive. */
 export interface ArchivedBlock {
   device: string;
   revision: number;
@@ -14,11 +16,14 @@ export type RawColumns = Rows &
 
 const NUMBERS = ["at", "value", "revision", "block_start", "block_end"] as const;
 
-/** Sorted by device, metric, at: equal neighbours cost nearly nothing, and a reader finds a device's metric in few row groups. */
+/**
+ * Returns the rows of blocks, sorted by device, metric, at: equal neighbours cost nearly nothing, and a reader finds
+ * a device's metric in few row groups.
+ */
 export function rawColumns(blocks: readonly ArchivedBlock[]): RawColumns {
   const parts = blocks
     .flatMap(({ device, revision, block }) =>
-      block.columns.map((column) => ({
+      readingsOf(block.columns).map((column) => ({
         device,
         revision,
         ...column,
@@ -80,5 +85,5 @@ function reordered(columns: RawColumns): RawColumns {
   } as RawColumns;
 }
 
-/** By UTF-16 units, as JavaScript and, for the names allowed, Parquet statistics order them. */
+/** Compares two texts by UTF-16 units, as JavaScript and, for the names allowed, Parquet statistics order them. */
 export const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -2,6 +2,7 @@
 import { BlockError } from "./block.ts";
 import type { ByteReader } from "./byte-reader.ts";
 
+/** Reads bit fields from where a ByteReader stands. */
 export class BitReader {
   private readonly reader: ByteReader;
   private readonly view: DataView;
@@ -24,9 +25,9 @@ export class BitReader {
   }
 
   /** The next `width` (0…32) bits, unsigned. */
-  take(width: number): number {
+  read(width: number): number {
     if (width === 0) return 0;
-    if (width > 25) return this.take(width - 16) * 65536 + this.take(16);
+    if (width > 25) return this.read(width - 16) * 65536 + this.read(16);
     const value = this.peek() >>> (32 - width);
     this.position += width;
     return value;

@@ -1,6 +1,7 @@
 // Bit fields → bytes of a ByteWriter, most significant bit first.
 import type { ByteWriter } from "./byte-writer.ts";
 
+/** Appends bit fields to a ByteWriter. */
 export class BitWriter {
   private view: DataView;
   private index: number;

@@ -14,6 +14,7 @@ export interface Block {
   columns: Column[];
 }
 
+/** Why bytes are no block, or a block cannot be encoded. */
 export type BlockErrorCode =
   /** The bytes do not begin as a block does. */
   | "bad_magic"
@@ -30,6 +31,7 @@ export type BlockErrorCode =
   /** An instant is not an integer inside [startMs, endMs), or the span itself is none. */
   | "out_of_span";
 
+/** What encoding and decoding throw; `code` says why. */
 export class BlockError extends Error {
   override readonly name = "BlockError";
   readonly code: BlockErrorCode;

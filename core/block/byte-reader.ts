@@ -1,6 +1,9 @@
 // Bytes → the fields a ByteWriter wrote, each checked against the end.
 import { BlockError } from "./block.ts";
 
+/**
+ * Reads fields from bytes, moving on. Each method throws BlockError `truncated` when the bytes end before the field.
+ */
 export class ByteReader {
   readonly bytes: Uint8Array;
   readonly view: DataView;

@@ -3,6 +3,7 @@
 /** Above this the buffer is given back after use: one huge block must not hold memory for the isolate's life. */
 const KEPT_BYTES = 1 << 20;
 
+/** Appends fields to a buffer that grows. */
 export class ByteWriter {
   bytes = new Uint8Array(4096);
   view = new DataView(this.bytes.buffer);
@@ -19,7 +20,7 @@ export class ByteWriter {
   }
 
   /** A copy of what was written; the writer is empty and ready afterwards. */
-  take(): Uint8Array {
+  finish(): Uint8Array {
     const taken = this.bytes.slice(0, this.length);
     this.length = 0;
     if (this.bytes.length > KEPT_BYTES) {

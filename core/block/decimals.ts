@@ -23,6 +23,7 @@ const NEAR = 2 ** -50;
 /** What a decimal must give back: the value; the value after rounding to float32; a float64 near the value. */
 export type Fit = "exact" | "float32" | "near";
 
+/** How a column's values are written as decimals. */
 export interface Decimals {
   fit: Fit;
   exponent: number;

@@ -18,7 +18,10 @@ const KNOWN_BITS = ORDER_MASK | STREAM_CONSTANT | STREAM_STRIDE | STREAM_CENTER 
 const narrowResiduals = int32Scratch();
 const wideResiduals = float64Scratch();
 
-/** Reads `count` ≥ 1 integers into `integers`. Fails with `truncated` or `corrupt`. */
+/**
+ * Reads `count` ≥ 1 integers into `integers`.
+ * @throws BlockError `truncated` or `corrupt`
+ */
 export function decodeIntegers(reader: ByteReader, integers: Float64Array, count: number): void {
   const header = reader.byte();
   if (header === STREAM_RAW) {

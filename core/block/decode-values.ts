@@ -18,7 +18,10 @@ import { floatAtDistance, joinWords } from "./words.ts";
 const firstIntegers = float64Scratch();
 const secondIntegers = float64Scratch();
 
-/** Reads `count` ≥ 1 values into a new array. Fails with `truncated` or `corrupt`. */
+/**
+ * Reads `count` ≥ 1 values and returns them in a new array.
+ * @throws BlockError `truncated` or `corrupt`
+ */
 export function decodeValues(reader: ByteReader, count: number): number[] {
   const mode = reader.byte();
   const exponent = mode & EXPONENT_MASK;

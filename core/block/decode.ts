@@ -14,6 +14,7 @@ import {
 } from "./format.ts";
 import { float64Scratch } from "./scratch.ts";
 
+/** A block's span, epoch ms, and how many readings it has. */
 export interface BlockHeader {
   startMs: number;
   endMs: number;
@@ -25,15 +26,16 @@ const textDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Reads the span and the number of readings; neither decodes columns nor verifies the checksum.
- * Throws BlockError `bad_magic`, `unknown_version`, `truncated`, `corrupt`.
+ * @throws BlockError `bad_magic`, `unknown_version`, `truncated`, `corrupt`.
  */
 export function readBlockHeader(bytes: Uint8Array): BlockHeader {
   return readHeader(openBlock(bytes));
 }
 
 /**
- * Decodes a block; every column owns its arrays. Bytes that `encodeBlock` did not write throw BlockError
- * (`bad_magic`, `unknown_version`, `truncated`, `corrupt`), in time and memory bounded by MAX_READINGS_PER_BLOCK.
+ * Decodes a block; every column owns its arrays. Time and memory are bounded by MAX_READINGS_PER_BLOCK, whatever the
+ * bytes are.
+ * @throws BlockError `bad_magic`, `unknown_version`, `truncated`, `corrupt` for bytes that `encodeBlock` did not write.
  *
  * @example
  * decodeBlock(encodeBlock(block)) // equals block, zero-reading columns left out

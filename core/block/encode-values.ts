@@ -17,7 +17,10 @@ const FLAGS: Record<Fit, number> = { exact: 0, float32: VALUES_FLOAT32, near: VA
 const firstIntegers = float64Scratch();
 const secondIntegers = float64Scratch();
 
-/** Appends `values`, at least one. Throws `not_finite`. */
+/**
+ * Appends `values`, at least one.
+ * @throws BlockError `not_finite`
+ */
 export function encodeValues(writer: ByteWriter, values: readonly number[]): void {
   const start = writer.length;
   const exceptionCount = encodeDecimals(writer, values, "exact");

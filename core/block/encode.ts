@@ -15,7 +15,7 @@ const textDecoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 /**
  * Encodes a block; columns without readings are left out. The input is not kept or changed.
  *
- * Throws BlockError `not_finite` (NaN, ±Infinity), `not_ascending`, `out_of_span` (an instant outside the span or no
+ * @throws BlockError `not_finite` (NaN, ±Infinity), `not_ascending`, `out_of_span` (an instant outside the span or no
  * integer), `corrupt` (arrays of unequal length, a metric twice, over MAX_READINGS_PER_BLOCK readings).
  *
  * @example
@@ -47,7 +47,7 @@ export function encodeBlock(block: Block): Uint8Array {
     encodeValues(writer, columns[i]!.value);
   }
   writer.uint32(crc32(writer.bytes, writer.length));
-  return writer.take();
+  return writer.finish();
 }
 
 /** Checks the shape and returns the number of readings. */

@@ -10,7 +10,7 @@ function roundTrip(values: number[]): Uint8Array {
   encodeRice(writer, Int32Array.from(values), values.length);
   const endIndex = writer.length;
   writer.uint32(0);
-  const bytes = writer.take();
+  const bytes = writer.finish();
   const reader = new ByteReader(bytes, endIndex);
   const decoded = new Int32Array(values.length);
   decodeRice(reader, decoded, values.length);

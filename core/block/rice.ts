@@ -80,19 +80,22 @@ export function encodeRice(writer: ByteWriter, values: Int32Array, count: number
   bits.end();
 }
 
-/** Reads `count` integers into `values`, the inverse of `encodeRice`. Fails with `truncated` or `corrupt`. */
+/**
+ * Reads `count` integers into `values`, the inverse of `encodeRice`.
+ * @throws BlockError `truncated` or `corrupt`
+ */
 export function decodeRice(reader: ByteReader, values: Int32Array, count: number): void {
   const bits = new BitReader(reader);
   for (let from = 0; from < count; from += MINI_BLOCK_LENGTH) {
     const to = Math.min(from + MINI_BLOCK_LENGTH, count);
-    const code = bits.take(5);
+    const code = bits.read(5);
     if (code === MINI_BLOCK_ZERO) {
       values.fill(0, from, to);
     } else if (code === MINI_BLOCK_PACKED) {
-      const width = bits.take(6);
+      const width = bits.read(6);
       if (width > 31)
         throw new BlockError("corrupt", `a narrow mini-block has fields of ${width} bits, over 31`);
-      for (let i = from; i < to; i++) values[i] = bits.take(width);
+      for (let i = from; i < to; i++) values[i] = bits.read(width);
     } else if (code <= MAX_RICE_PARAMETER) {
       decodeRiceMiniBlock(bits, code, values, from, to);
     } else {
@@ -112,10 +115,10 @@ function decodeRiceMiniBlock(bits: BitReader, k: number, values: Int32Array, fro
       bits.position += quotient + 1 + k;
     } else if (quotient < RICE_ESCAPE_ZEROS) {
       bits.position += quotient + 1;
-      values[i] = (quotient << k) | bits.take(k);
+      values[i] = (quotient << k) | bits.read(k);
     } else {
       bits.position += RICE_ESCAPE_ZEROS;
-      values[i] = bits.take(bits.take(5) + 1);
+      values[i] = bits.read(bits.read(5) + 1);
     }
   }
 }

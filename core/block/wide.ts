@@ -35,17 +35,20 @@ export function encodeWide(writer: ByteWriter, values: Float64Array, count: numb
   bits.end();
 }
 
-/** Reads `count` integers into `values`, the inverse of `encodeWide`. Fails with `truncated` or `corrupt`. */
+/**
+ * Reads `count` integers into `values`, the inverse of `encodeWide`.
+ * @throws BlockError `truncated` or `corrupt`
+ */
 export function decodeWide(reader: ByteReader, values: Float64Array, count: number): void {
   const bits = new BitReader(reader);
   for (let from = 0; from < count; from += MINI_BLOCK_LENGTH) {
     const to = Math.min(from + MINI_BLOCK_LENGTH, count);
-    const width = bits.take(6);
+    const width = bits.read(6);
     if (width > MAX_WIDTH)
       throw new BlockError("corrupt", `a wide mini-block has fields of ${width} bits, over 54`);
     for (let i = from; i < to; i++) {
-      const high = width > LOW_BITS ? bits.take(width - LOW_BITS) : 0;
-      values[i] = high * LOW_SCALE + bits.take(Math.min(width, LOW_BITS));
+      const high = width > LOW_BITS ? bits.read(width - LOW_BITS) : 0;
+      values[i] = high * LOW_SCALE + bits.read(Math.min(width, LOW_BITS));
     }
   }
   bits.end();

@@ -7,7 +7,7 @@ const view = new DataView(new ArrayBuffer(8));
  * Values → two integers each: `highs` (int32, rising as the values rise) and `lows` (uint32).
  * The mode for full-precision doubles: neighbours share sign, exponent and some of the mantissa, which deltas of
  * the highs drop; the lows of float32-born values are multiples of 2^29, which the stride drops.
- * Throws `not_finite`.
+ * @throws BlockError `not_finite`
  */
 export function splitWords(values: readonly number[], highs: Float64Array, lows: Float64Array): void {
   for (let i = 0; i < values.length; i++) {
@@ -20,7 +20,10 @@ export function splitWords(values: readonly number[], highs: Float64Array, lows:
   }
 }
 
-/** The inverse: replaces `highs` by the values. Throws `corrupt` where the words are no finite float64. */
+/**
+ * The inverse of `splitWords`: replaces `highs` by the values.
+ * @throws BlockError `corrupt` where the words are no finite float64.
+ */
 export function joinWords(highs: Float64Array, lows: Float64Array, count: number): void {
   for (let i = 0; i < count; i++) {
     const high = highs[i]!;
@@ -35,7 +38,10 @@ export function joinWords(highs: Float64Array, lows: Float64Array, count: number
   }
 }
 
-/** How many float64s lie from `from` to `to`, away from zero positive; both of one sign and near each other. */
+/**
+ * Returns how many float64s lie from `from` to `to`, away from zero positive; both are of one sign and near each
+ * other.
+ */
 export function distanceInFloats(from: number, to: number): number {
   view.setFloat64(0, from);
   const fromHigh = view.getInt32(0);
@@ -44,7 +50,7 @@ export function distanceInFloats(from: number, to: number): number {
   return (view.getInt32(0) - fromHigh) * 2 ** 32 + view.getUint32(4) - fromLow;
 }
 
-/** The float64 at that distance from `from`; |distance| < 2^31. Not finite when it would cross zero. */
+/** Returns the float64 at a distance from `from`; |distance| < 2^31. It is not finite when it would cross zero. */
 export function floatAtDistance(from: number, distance: number): number {
   view.setFloat64(0, from);
   const low = view.getUint32(4) + distance;
@@ -53,6 +59,7 @@ export function floatAtDistance(from: number, distance: number): number {
   return view.getFloat64(0);
 }
 
+/** Returns the error for a value that is NaN or infinite. */
 export function notFinite(value: number, index: number): BlockError {
   return new BlockError(
     "not_finite",

@@ -20,7 +20,7 @@ describe("a good frame", () => {
   });
 
   it("[I18] a flush is a flush", () => {
-    expect(decode('{"type":"flush"}')).toEqual({ type: "flush" });
+    expect(decode('{"type":"flush"}')).toEqual({ type: "flush", problems: [] });
   });
 
   it("[I18] the receipt time is what the caller makes of what the frame says of it", () => {
@@ -29,6 +29,21 @@ describe("a good frame", () => {
       (said) => now + Number(said),
     );
     expect(frame).toMatchObject({ receivedAt: now + 5 });
+  });
+
+  it("[I23] what means nothing in a frame is named by one problem, and costs no reading", () => {
+    const frame = decode('{"type":"report","seq":3,"clockMs":5,"metrics":{"a":1},"metricz":{},"unit":"C"}');
+    expect(frame).toMatchObject({ seq: 3, refused: 0, report: { names: ["a"], values: [1] } });
+    expect(frame).toMatchObject({ problems: [{ type: "problem", seq: 3, index: 0, code: "unknown_field" }] });
+    const [problem] = (frame as { problems: { message: string }[] }).problems;
+    expect(problem!.message).toBe(
+      'no field is called "metricz" (did you mean "metrics"?), "unit"; there are at, device, metrics',
+    );
+    expect(serverFrame.parse(problem)).toEqual(problem);
+    expect(decode('{"type":"flush","seq":3}')).toMatchObject({
+      type: "flush",
+      problems: [{ type: "problem", code: "unknown_field", message: expect.stringContaining('"seq"') }],
+    });
   });
 
   it("[I10] a report partly bad keeps its good readings, and its problems carry the seq", () => {
@@ -69,7 +84,7 @@ describe("a bad frame", () => {
       const room = FRAME_BYTES_MAX - empty.length;
       const size = new TextEncoder().encode(pad).length;
       const text = pad.repeat(Math.floor(room / size)) + "x".repeat(room % size);
-      expect(decode(empty.replace('""', `"${text}"`))).toEqual({ type: "flush" });
+      expect(decode(empty.replace('""', `"${text}"`))).toMatchObject({ type: "flush" });
       expect(decode(empty.replace('""', `"${text}x"`))).toMatchObject({
         problem: { code: "frame_too_large" },
       });

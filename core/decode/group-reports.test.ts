@@ -106,3 +106,59 @@ describe("verdicts at the door", () => {
     );
   });
 });
+
+describe("[F16] each refused reading is listed where that is wanted", () => {
+  const long = "x".repeat(100);
+  const cases: [what: string, value: unknown, expected: [metric: string | undefined, code: string][]][] = [
+    ["no object", 1, [[undefined, "invalid_report"]]],
+    ["metrics that are none", { device: "a", metrics: [1] }, [[undefined, "invalid_report"]]],
+    ["no metric, of no device", { device: "/", metrics: {} }, [[undefined, "invalid_device"]]],
+    [
+      "an instant that is none",
+      { device: "a", at: "x", metrics: { a: 1, b: "y" } },
+      [
+        ["a", "invalid_at"],
+        ["b", "invalid_at"],
+      ],
+    ],
+    [
+      "bad ones between good ones, with a note",
+      { device: "a", metricz: 1, metrics: { a: "x", b: 1, c: null, d: 2 } },
+      [
+        ["a", "not_a_number"],
+        ["c", "not_a_number"],
+      ],
+    ],
+    [
+      "names that differ only where a message cuts them",
+      { device: "a", metrics: { [`${long}1`]: 1, [`${long}2`]: "x" } },
+      [[`${long}2`, "not_a_number"]],
+    ],
+    [
+      "a name that is too long",
+      { device: "a", metrics: { ["y".repeat(1_000)]: 1 } },
+      [[`${"y".repeat(61)}...`, "invalid_metric_name"]],
+    ],
+    [
+      "no device",
+      { metrics: { a: 1, b: "x" } },
+      [
+        ["b", "not_a_number"],
+        ["a", "device_missing"],
+      ],
+    ],
+  ];
+  it.each(cases)("%s", (_what, value, expected) => {
+    const { each, refused } = groupReports(parsedOf(report("a"), value), undefined, now, true);
+    expect(each!.map(({ metric, code }) => [metric, code])).toEqual(expected);
+    expect(each!.every(({ index, verdict }) => index === 1 && verdict === "refused")).toBe(true);
+    expect(refused).toBe(each!.length);
+    expect(groupReports(parsedOf(report("a"), value), undefined, now).each).toBeUndefined();
+  });
+
+  it("a million of them are not", () => {
+    const metrics = Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`m${i}`, 1]));
+    const { each, refused } = groupReports(parsedOf({ device: "a", metrics }), undefined, now, true);
+    expect([each!.length, refused]).toEqual([10_001, 200_000]);
+  });
+});

@@ -1,6 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isNotFinite, parseJsonBody, parseLenient, parseNdjsonBody } from "./parse-json.ts";
+import {
+  hasMoreBrackets,
+  hasMoreElements,
+  hasMoreLines,
+  isNotFinite,
+  looksLikeLines,
+  parseJsonBody,
+  parseLenient,
+  parseNdjsonBody,
+  parseNumbers,
+} from "./parse-json.ts";
+
+/** As Python, C, Go, R, Java, Arduino and two ages of Windows print what is no finite number. */
+const WORDS =
+  "NaN nan Nan NAN -nan +NaN inf -inf +inf Inf INF Infinity -Infinity +Infinity INFINITY -nan(ind) nan(snan) ovf 1.#INF -1.#IND 1.#QNAN".split(
+    " ",
+  );
 
 describe("JSON as devices write it", () => {
   it("[I11] whatever is JSON is read as JSON.parse reads it", () => {
@@ -25,16 +41,72 @@ describe("JSON as devices write it", () => {
     expect(parseLenient(`{"texts":${JSON.stringify(texts)},"x":NaN}`)).toMatchObject({ texts });
   });
 
+  it.each(WORDS)("[I11] %s is told from text wherever a value stands, and in quotes it is text", (word) => {
+    const { value, written } = parseNumbers(
+      `{"a":${word},"b":[1, ${word} ],"c":{"${word}":"${word}"},"d":2}`,
+    );
+    const expected = { b: [1, Infinity], c: { [word]: word }, d: 2 };
+    expect(value).toEqual({ a: Infinity, ...expected });
+    expect(written).toEqual({ a: word, ...expected, b: [1, word] });
+    expect(isNotFinite(word)).toBe(true);
+    expect(parseNumbers(word)).toEqual({ value: Infinity, written: word });
+  });
+
+  it.each(["nano", "info", "n/a", "in", "Infinit", "nan()x", "+-inf", "- inf", "", " nan"])(
+    "[I11] %j in quotes is no such word",
+    (text) => {
+      expect(isNotFinite(text)).toBe(false);
+    },
+  );
+
+  it("[I26] an integer that float64 does not have is told as it was written, no other number is", () => {
+    const lost = ["9007199254740993", "-9007199254740993", "12345678901234567890", `1${"0".repeat(30)}1`];
+    const kept = ["9007199254740991", "9007199254740992", "9007199254740994", "1152921504606846976"];
+    // As JSON writes a float64, a decimal, an exponent, and what is no finite number at all.
+    kept.push("1152921504606847000", "0.30000000000000004", "12345678901234567.5", "9007199254740993e0");
+    kept.push("1".repeat(400), "0.12345678901234567890");
+    const text = `{"l":[${lost}],"k":[${kept}],"t":"9007199254740993 \\" 9007199254740993"}`;
+    const { value, written } = parseNumbers(text);
+    expect(value).toEqual(JSON.parse(text));
+    expect(written).toEqual({ ...JSON.parse(text), l: lost });
+    expect(parseNumbers(`[${kept}]`).written).toBeUndefined();
+  });
+
+  it("[I26] every integer that survives its float64 is told as kept, and no other", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }), (integer) => {
+        const isKept = BigInt(Number(integer)) === integer || String(Number(integer)) === `${integer}`;
+        expect(parseNumbers(`${integer}`).written).toBe(isKept ? undefined : `${integer}`);
+      }),
+    );
+  });
+
   it("[I11] 1e999 is an infinity, refused with its own code", () => {
     expect(parseLenient("1e999")).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it.each(["", "{", "NaNcy", "-NaN", '{"a":NaN', "{NaN:1,}", '"NaN', '"\\', "undefined", "[1 NaN]"])(
-    "[I14] %j is no JSON",
-    (text) => {
-      expect(() => parseLenient(text)).toThrow(SyntaxError);
-    },
-  );
+  it.each([
+    "",
+    "{",
+    "NaNcy",
+    "--NaN",
+    "1nan",
+    "nan1",
+    "info",
+    ".inf",
+    "{nan:1}",
+    '{"a":nan"b":1}',
+    "[nan nan]",
+    '{"a":NaN',
+    "{NaN:1,}",
+    '"NaN',
+    '"\\',
+    "undefined",
+    "[1 NaN]",
+  ])("[I14] %j is no JSON", (text) => {
+    expect(() => parseNumbers(text)).toThrow(SyntaxError);
+    if (text !== "{nan:1}") expect(() => parseLenient(text)).toThrow(SyntaxError);
+  });
 
   it("[I13] a hundred thousand brackets neither crash nor hang it", () => {
     const depth = 100_000;
@@ -50,6 +122,28 @@ describe("JSON as devices write it", () => {
 });
 
 describe("bodies", () => {
+  it("[I27] a body is known to have too many reports without one being parsed", () => {
+    const objects = (count: number) => `\n [${Array(count).fill('{"a":"[,]\\\\\\",","b":[1,2]}').join()}]`;
+    for (const [count, isMore] of [
+      [2, false],
+      [3, false],
+      [4, true],
+    ] as const)
+      expect(hasMoreElements(objects(count), 3)).toBe(isMore);
+    expect(hasMoreElements(objects(4).slice(0, -3), 3)).toBe(true);
+    expect(hasMoreElements(`{"a":[1,2,3,4,5,6,7]}`, 3)).toBe(false);
+    expect(hasMoreElements(`["${",".repeat(100)}`, 3)).toBe(false);
+    expect(hasMoreLines("x\n\n \r\n\ny\nz\n\n", 3)).toBe(false);
+    expect(hasMoreLines("x\n\n \r\n\ny\nz\nx", 3)).toBe(true);
+    expect(hasMoreLines("\n".repeat(100), 3)).toBe(false);
+    expect(["[{}]", '"[[["', "[[]"].map((text) => hasMoreBrackets(text, 2))).toEqual([false, true, false]);
+  });
+
+  it("[I9] two lines of reports are known, and what only begins like them is not", () => {
+    expect(["{}\n{", "\n {} \r\n\n {"].map(looksLikeLines)).toEqual([true, true]);
+    expect(["{}", "{}\nx", "{\n{", "x\n{", ""].map(looksLikeLines)).toEqual(Array(5).fill(false));
+  });
+
   it("[I8] a JSON body is one report or an array of them", () => {
     expect(parseJsonBody('{"a":1}')).toEqual([{ ok: true, value: { a: 1 } }]);
     expect(parseJsonBody('[1,{"a":2}]')).toEqual([

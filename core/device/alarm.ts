@@ -1,20 +1,17 @@
 // When a device object must be woken, although nothing comes.
-import { nextSilenceAt } from "../alert/silence.ts";
-import { HOUR_MS } from "../window/align.ts";
-import { type SealTiming, sealDueAt } from "./seal.ts";
+import { nextNoDataAt } from "../alert/no-data.ts";
+import { HOUR_MS } from "../time.ts";
+import { sealDueAt } from "./seal.ts";
 import type { DeviceState } from "./state.ts";
+import type { AlarmTiming, SealTiming } from "./timing.ts";
 
-export interface AlarmTiming extends SealTiming {
-  /** How long after a block is due the alarm waits for the device's own data to seal it, at no cost. */
-  sealFallbackMs: number;
-  /** How long an unconfirmed block may wait beyond its resend time for a commit before it deserves an alarm. */
-  outboxSlackMs: number;
-}
-
-/** A device with long buckets reports rarely: its alarm waits as much longer for its own data. */
+/**
+ * How many times longer the alarm waits for the device's own data: its bucket's length in hours, at least 1. A device
+ * with long buckets reports rarely.
+ */
 const patience = ({ bucketMs }: { bucketMs: number }) => Math.max(1, bucketMs / HOUR_MS);
 
-/** When the object must be woken to seal a block, by the receipt clock; infinite: never. */
+/** When the object must be woken to seal a block, epoch ms by the receipt clock; Infinity when no block is open. */
 const sealAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
   Math.min(
     Number.POSITIVE_INFINITY,
@@ -23,38 +20,46 @@ const sealAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
     ),
   );
 
-/** When it must be woken for a silence that is an alert, by the receipt clock; infinite: never. */
-const silenceAlarmAt = ({ alerts, lastReceivedAt }: DeviceState) =>
-  nextSilenceAt(alerts, lastReceivedAt) ?? Number.POSITIVE_INFINITY;
+/**
+ * When the object must be woken to judge a no-data rule, epoch ms by the receipt clock; Infinity when none can fire.
+ */
+const noDataAlarmAt = ({ alerts, lastReceivedAt }: DeviceState) =>
+  nextNoDataAt(alerts, lastReceivedAt) ?? Number.POSITIVE_INFINITY;
 
-/** When it must be woken by the receipt clock; infinite: never. */
+/** The earlier of the wakings that run by the receipt clock, epoch ms; Infinity when there is none. */
 const receiptAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
-  Math.min(sealAlarmAt(state, timing), silenceAlarmAt(state));
+  Math.min(sealAlarmAt(state, timing), noDataAlarmAt(state));
 
-/** When it must be woken to send a block, or tell of an alert, again, by the wall clock; infinite: never. */
+/**
+ * When the object must be woken to send a block or an alert event again, epoch ms by the wall clock; Infinity when
+ * nothing waits to be confirmed.
+ */
 const wallAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
   Math.min(
     state.tellAt ?? Number.POSITIVE_INFINITY,
     ...state.outbox.map(({ resendAt }) => resendAt + timing.outboxSlackMs * patience(state)),
   );
 
-/** When the object must be woken at the latest, by the receipt clock; null: never. */
+/**
+ * Returns when the object must be woken at the latest, epoch ms by the receipt clock; null when nothing will need it.
+ */
 export function nextAlarmAt(state: DeviceState, timing: AlarmTiming): number | null {
   const dueAt = Math.min(receiptAlarmAt(state, timing), wallAlarmAt(state, timing) + state.clockOffsetMs);
   return Number.isFinite(dueAt) ? dueAt : null;
 }
 
 /**
- * It has fired, or the platform has given it up; and one that fired in vain was set again for later, which nothing notes.
- * So what is set now is not known.
+ * Whether the instant of the noted alarm has passed, so that the state does not say which alarm is set: the noted one
+ * has fired or was given up by the platform, and one that fired in vain was set again without writing the state row.
  */
 const isSpent = ({ alarmWallAt, clockOffsetMs }: DeviceState, nowMs: number) =>
   alarmWallAt !== undefined && alarmWallAt <= nowMs - clockOffsetMs;
 
 /**
- * The alarm to set with a commit at `nowMs`, by the receipt clock; undefined: what is set will do. An alarm costs a row
- * to set, and a request and a row to fire. So one that is early enough stays; and one about to fire for a block that
- * this commit sealed is put off: a device that reports has its alarm moved once a bucket, and it never fires.
+ * Returns the alarm to set with a commit at `nowMs`, epoch ms by the receipt clock; undefined when the alarm that is
+ * set will do, or none is needed. An alarm costs a row to set, and a request and a row to fire. So an alarm that is
+ * early enough stays, and one about to fire for a block that this commit sealed (`hasSealed`) is put off: a device
+ * that reports has its alarm moved once a bucket, and the alarm never fires.
  */
 export function planAlarm(
   state: DeviceState,
@@ -78,14 +83,29 @@ export function planAlarm(
   return firesInVain ? due : undefined;
 }
 
-/** Whether a block waits to be sealed or sent again, or an alert to be decided or told, although its time has come. */
+/**
+ * Notes in the state that the object sets its alarm for `alarmAt`, epoch ms by the receipt clock, and when that is by
+ * the wall clock, which alarms run by.
+ */
+export function noteAlarm(state: DeviceState, alarmAt: number): void {
+  state.alarmAt = alarmAt;
+  state.alarmWallAt = alarmAt - state.clockOffsetMs;
+}
+
+/**
+ * Whether the time of something has passed: a block to be sealed or sent again, a no-data rule to be judged, or an
+ * alert event to be sent to the zone again. `nowMs` is of the receipt clock.
+ */
 export const isOverdue = (state: DeviceState, nowMs: number, timing: SealTiming) =>
   state.open.some((open) => sealDueAt(open, state.device, timing) <= nowMs) ||
   state.outbox.some(({ resendAt }) => resendAt <= nowMs - state.clockOffsetMs) ||
   (state.unlistedFromMs !== null && state.outbox.length === 0) ||
-  silenceAlarmAt(state) <= nowMs ||
+  noDataAlarmAt(state) <= nowMs ||
   (state.tellAt !== null && state.tellAt <= nowMs - state.clockOffsetMs);
 
-/** Whether the alarm that the object needs is not set (null), or is past and did not fire. `setFor`: by the wall clock. */
+/**
+ * Whether the object needs an alarm and has none that will fire. `setFor` is the instant the platform has the alarm
+ * set for, epoch ms by the wall clock: null when none is set, in the past when it did not fire.
+ */
 export const isAlarmLost = (state: DeviceState, setFor: number | null, nowMs: number, timing: AlarmTiming) =>
   nextAlarmAt(state, timing) !== null && (setFor === null || setFor < nowMs - state.clockOffsetMs);

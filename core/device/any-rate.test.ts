@@ -1,9 +1,10 @@
 // Devices from one reading a day to a thousand a second: how large what they write becomes.
 import { describe, expect, it } from "vitest";
+import { BLOCK_BYTES_MAX } from "../block/cut.ts";
 import { FakeDevice, HOUR_MS, noise, START_MS } from "./fake-device.ts";
 import { readHot } from "./hot.ts";
 import { OUTBOX_MAX } from "./outbox.ts";
-import { BLOCK_BYTES_MAX, OPEN_BYTES_MAX } from "./seal.ts";
+import { OPEN_BYTES_MAX } from "./seal.ts";
 import { encodeState } from "./state.ts";
 
 const SECOND_MS = 1_000;

@@ -1,7 +1,11 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { VERDICTS } from "../../schemas/codes.ts";
 import { METRIC_NAMES_BYTES_MAX, METRICS_PER_REPORT_MAX } from "../../schemas/limits.ts";
+import { applyReports } from "./apply.ts";
 import { FakeDevice, HOUR_MS, packed, START_MS } from "./fake-device.ts";
 import { readHot } from "./hot.ts";
+import { markTaken } from "./retain.ts";
 
 const now = START_MS + HOUR_MS / 2;
 const reading = (at: number, value: number, metric = "m") => ({ at, metrics: { [metric]: value } });
@@ -192,4 +196,45 @@ it("[I8] the counts of a call add up to the readings of its reports", () => {
   const reports = [reading(now, 1), { at: 0, metrics: { a: 1, b: 2, c: 3 } }, reading(now, 1)];
   expect(packed(now, reports).rows).toHaveLength(3 * 4 + 5);
   expect(device.commit(now, reports).counts.reduce((sum, n) => sum + n)).toBe(5);
+});
+
+describe("each verdict", () => {
+  it("[F16] is listed in the order of the readings where that is wanted, and adds up to the counts", () => {
+    const sent = fc.array(
+      fc.record({
+        at: fc.constantFrom(now, now + 1, now - 2 * HOUR_MS, now - 90 * 24 * HOUR_MS, now + HOUR_MS),
+        metrics: fc.dictionary(fc.constantFrom("a", "b", "c"), fc.constantFrom(0, 1), { minKeys: 1 }),
+      }),
+      { minLength: 1, maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(fc.array(sent, { minLength: 1, maxLength: 4 }), (requests) => {
+        const [told, untold] = [new FakeDevice(), new FakeDevice()];
+        for (const reports of requests) {
+          const reportsOf = packed(now, reports);
+          const wanted = { ...reportsOf, wantsEach: true };
+          const state = told.state;
+          const { counts, each } = applyReports(state, wanted, markTaken(state, wanted), told.ring);
+          const tally = VERDICTS.map((verdict) => each!.filter((one) => one === verdict).length);
+          tally[REFUSED] = each!.filter((one) => one === "too_old").length;
+          expect(tally).toEqual(counts);
+          const metrics = reports.flatMap((one) => Object.keys(one.metrics));
+          expect(each).toHaveLength(metrics.length);
+          expect(untold.commit(now, reports)).toMatchObject({ counts });
+        }
+        expect(untold.commit(now, requests[0]!)).not.toHaveProperty("each");
+      }),
+    );
+  });
+
+  it("[F16] says which readings found no room in their block", () => {
+    const device = new FakeDevice();
+    const metrics = Object.fromEntries(
+      Array.from({ length: METRICS_PER_REPORT_MAX }, (_, i) => [`m${i}`, i]),
+    );
+    device.commit(now, [{ at: now, metrics }]);
+    const reports = { ...packed(now, [{ at: now, metrics: { m1: 1, other: 1, m2: 3 } }]), wantsEach: true };
+    const verdicts = applyReports(device.state, reports, markTaken(device.state, reports), device.ring);
+    expect(verdicts.each).toEqual(["duplicate", "too_many_metrics", "corrected"]);
+  });
 });

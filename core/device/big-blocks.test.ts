@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { PackedReports } from "../../schemas/message.ts";
+import { BLOCK_BYTES_MAX, BLOCK_READINGS_MAX } from "../block/cut.ts";
 import { decodeBlock } from "../block/decode.ts";
 import { applyReports } from "./apply.ts";
 import { FakeDevice, HOUR_MS, MapRing, noise, packed, START_MS, TIMING } from "./fake-device.ts";
 import { readHot } from "./hot.ts";
-import { BLOCK_BYTES_MAX, BLOCK_READINGS_MAX, type SealedBlock, sealBlocks } from "./seal.ts";
+import { markTaken } from "./retain.ts";
+import { type SealedBlock, sealBlocks } from "./seal.ts";
 import { encodeState } from "./state.ts";
 
 const now = START_MS + HOUR_MS;
@@ -13,7 +15,7 @@ const now = START_MS + HOUR_MS;
 function sealAtOnce(reports: PackedReports) {
   const { state } = new FakeDevice();
   const ring = new MapRing();
-  const { counts } = applyReports(state, reports, ring);
+  const { counts } = applyReports(state, reports, markTaken(state, reports), ring);
   const sealed = sealBlocks(state, now, ring, TIMING, () => true);
   for (const row of sealed) ring.rows.set(row.slot, row);
   return { state, ring, counts, sealed };
@@ -122,12 +124,13 @@ describe("a block grown too large", { timeout: 60_000 }, () => {
   });
 
   it("[D16] a flood of names is refused reading by reading, and a hundred problems are listed", () => {
-    const reports = Array.from({ length: 30 }, (_, r) => ({
+    const flood = Array.from({ length: 30 }, (_, r) => ({
       at: START_MS + r,
       metrics: Object.fromEntries(Array.from({ length: 1_000 }, (_, m) => [`m${r}-${m}`, 1])),
     }));
     const { state } = new FakeDevice();
-    const { counts, problems } = applyReports(state, packed(now, reports), new MapRing());
+    const reports = packed(now, flood);
+    const { counts, problems } = applyReports(state, reports, markTaken(state, reports), new MapRing());
     expect(counts).toEqual([1_000, 0, 0, 0, 0, 29_000]);
     expect(problems).toHaveLength(100);
   });

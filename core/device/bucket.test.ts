@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { PackedReports } from "../../schemas/message.ts";
 import { applyReports } from "./apply.ts";
 import { bucketOf } from "./bucket.ts";
 import { FakeDevice, HOUR_MS, MapRing, packed, type Sent, START_MS } from "./fake-device.ts";
+import { markTaken } from "./retain.ts";
 import type { RingEntry } from "./ring.ts";
 import { sealDueAt } from "./seal.ts";
 
@@ -152,16 +154,17 @@ describe("the span of a new block", () => {
     const device = deviceWith(11);
     device.commit(now, [], true);
     let asked = 0;
+    const take = (reports: PackedReports) =>
+      applyReports(device.state, reports, markTaken(device.state, reports), ring);
     const ring = new (class extends MapRing {
       override entries(): readonly RingEntry[] {
         asked += 1;
         return device.ring.entries();
       }
     })();
-    for (let hour = 1; hour < 100; hour++)
-      applyReports(device.state, packed(now, [report(START_MS + hour * HOUR_MS)]), ring);
+    for (let hour = 1; hour < 100; hour++) take(packed(now, [report(START_MS + hour * HOUR_MS)]));
     expect(asked).toBe(0);
-    applyReports(device.state, packed(now, [report(START_MS - 1)]), ring);
+    take(packed(now, [report(START_MS - 1)]));
     expect(asked).toBeGreaterThan(0);
   });
 });
@@ -174,7 +177,7 @@ describe("when a block of a bucket is due", () => {
     [HOUR_MS, 50 * MINUTE_MS],
     [SIX_HOURS_MS, 50 * MINUTE_MS],
   ])(
-    "[D8] [D21] of %d ms: a minute and a share of %d ms after the end of the bucket, cut or not",
+    "[D39] [D21] of %d ms: a minute and a share of %d ms after the end of the bucket, cut or not",
     (bucketMs, spreadMs) => {
       const shareOf = (device: string, parts: Partial<{ startMs: number; endMs: number }>) => {
         const open = deviceWith(1).state.open[0]!;

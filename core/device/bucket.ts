@@ -1,40 +1,53 @@
 // The rate a device was measured at → how long its next bucket is, and which span of it a new block takes.
-import { alignDown, BUCKET_MS_MAX, HOUR_MS } from "../window/align.ts";
+
+import { HOUR_MS } from "../time.ts";
+import { alignDown, BUCKET_MS_MAX } from "../window/align.ts";
 import type { OpenBlock } from "./open-block.ts";
 import type { Ring } from "./ring.ts";
-import type { DeviceState } from "./state.ts";
+import type { DeviceState, Measured } from "./state.ts";
 
-/** Each is a multiple of the one before and divides a day, so a clock hour has no more blocks than overlap it. */
+/**
+ * The lengths a bucket may have, in ms. Each is a multiple of the one before and divides a day, so a clock hour has
+ * no more blocks than overlap it.
+ */
 const BUCKETS_MS = [HOUR_MS / 4, HOUR_MS, BUCKET_MS_MAX] as const;
 
-/** From here on a quarter of an hour fills a block of 32 KiB about as far as its row and its message are worth. */
+/**
+ * From this rate on the bucket is a quarter of an hour: that fills a block of 32 KiB about as far as its row and its
+ * message are worth.
+ */
 const FAST_READINGS_AN_HOUR = 20_000;
-/** Up to here six hours fit one block, whatever the values: 3,600 full-precision doubles. */
+/**
+ * Up to this rate the bucket is six hours: they fit one block, whatever the values, for these are 3,600
+ * full-precision doubles.
+ */
 const SLOW_READINGS_AN_HOUR = 600;
 
-/** How many readings the newest block had, and since when: what the next bucket is chosen by. */
-export interface Measured {
-  startMs: number;
-  firstAt: number;
-  readings: number;
-}
-
-/** A device whose reports are so rare that it has commits of its own only hours apart, or costs nothing to pretend so. */
+/**
+ * Whether the device's buckets have the greatest length, six hours. The next commit of such a device may be hours
+ * away. Some of these devices commit more often; treating them the same costs next to nothing, for they seal four
+ * blocks a day.
+ */
 export const isSlow = ({ bucketMs }: Pick<DeviceState, "bucketMs">) => bucketMs === BUCKET_MS_MAX;
 
+/** Returns what the length of the next bucket is chosen by, for a block that holds readings. */
 export const measure = (open: OpenBlock): Measured => ({
   startMs: open.mark.startMs,
   firstAt: open.firstAt,
   readings: open.readingCount,
 });
 
-/** The shortest bucket that holds the span: what a block taken from the ring is taken to have been made for. */
+/**
+ * Returns the length in ms of the shortest bucket that holds a span: the ring does not keep the length a block was
+ * made for, and it is taken to be this one.
+ */
 export const bucketOf = (startMs: number, endMs: number): number =>
   BUCKETS_MS.find((bucketMs) => alignDown(startMs, bucketMs) + bucketMs >= endMs) ?? BUCKET_MS_MAX;
 
 /**
- * The span of a new block that holds `at`: its bucket, less what the device's other blocks hold or held. The length of
- * the bucket is chosen when the block is the newest of the device, and holds for older ones until the next is.
+ * Returns the span of a new block that holds `at`, and the length of its bucket in ms: the bucket around `at`, less
+ * what other blocks of the device hold or held. A block that will be the newest of the device chooses the bucket's
+ * length anew, which is noted in `state`; an older one takes the length as it stands.
  */
 export function newSpan(
   state: DeviceState,
@@ -55,7 +68,10 @@ export function newSpan(
   return { startMs, endMs, bucketMs };
 }
 
-/** By the readings from the first of the newest block so far until `at`; an hour for a device that has none. */
+/**
+ * Returns the length of the next bucket in ms, by the rate of readings from the first of the newest block until `at`;
+ * an hour for a device that has no block.
+ */
 function nextBucket(state: DeviceState, at: number): number {
   let newest = state.measured;
   for (const open of state.open) {

@@ -2,14 +2,12 @@
 import type { PackedReports, Verdicts } from "../../schemas/message.ts";
 import { defaultSettings, type TenantSettings } from "../../schemas/tenant.ts";
 import { ReportPacker } from "../report/pack.ts";
-import type { AlarmTiming } from "./alarm.ts";
-import { applyReports } from "./apply.ts";
-import { noteLatest } from "./latest.ts";
-import { listMore, takeOverdue } from "./outbox.ts";
+import { commit } from "./commit.ts";
 import { giveUpExpired } from "./retain.ts";
 import type { Ring, RingEntry } from "./ring.ts";
-import { type SealedBlock, sealBlocks } from "./seal.ts";
+import type { SealedBlock } from "./seal.ts";
 import { type DeviceState, decodeState, encodeState, newState } from "./state.ts";
+import type { AlarmTiming } from "./timing.ts";
 
 export const HOUR_MS = 3_600_000;
 /** 2026-01-05T00:00Z, a full hour. */
@@ -53,6 +51,8 @@ export interface Committed extends Verdicts {
   sealed: SealedBlock[];
   /** Startings of the blocks sent again. */
   resent: number[];
+  /** The alarm to set, by the wall clock; undefined: what is set will do. */
+  alarmWallAt: number | undefined;
 }
 
 export class FakeDevice {
@@ -66,24 +66,27 @@ export class FakeDevice {
     this.state = newState("acme", "pump-1", { ...defaultSettings, ...settings }, 0);
   }
 
-  /** One commit at `now`, as `DeviceObject` makes it. */
+  /** One commit at `now`, decided by the very function that `DeviceObject` calls. */
   commit(now: number, reports: readonly Sent[] = [], sealAll = false): Committed {
-    const { state, ring } = this;
-    const group = packed(now, reports);
-    noteLatest(state, group);
-    const verdicts = applyReports(state, group, ring);
-    listMore(state, ring, now - state.clockOffsetMs);
-    const sealed = sealBlocks(state, now, ring, this.#timing, () => sealAll);
-    const overdue = takeOverdue(state, now - state.clockOffsetMs, this.#timing).filter(({ slot }) =>
-      sealed.every((s) => s.slot !== slot),
-    );
-    state.commits += 1;
-    this.keep();
-    for (const row of sealed) ring.rows.set(row.slot, row);
-    return { ...verdicts, sealed, resent: overdue.map(({ startMs }) => startMs) };
+    return this.commitPacked(now, packed(now, reports), sealAll);
   }
 
-  /** A sweep at `now`; gives the slots it deleted. */
+  /** One commit of reports as they are packed. */
+  commitPacked(now: number, reports: PackedReports, sealAll = false): Committed {
+    const { state, ring } = this;
+    const input = {
+      requests: [reports],
+      nowMs: now,
+      wallMs: now - state.clockOffsetMs,
+      mustSeal: () => sealAll,
+    };
+    const { verdicts, sealed, overdue, alarmWallAt } = commit(state, input, ring, this.#timing);
+    this.keep();
+    for (const row of sealed) ring.rows.set(row.slot, row);
+    return { ...verdicts[0]!, sealed, resent: overdue.map(({ startMs }) => startMs), alarmWallAt };
+  }
+
+  /** A sweep at `now`; returns the slots it deleted. */
   sweep(now: number): number[] {
     const deleted = giveUpExpired(this.state, this.ring, now);
     const { sealed } = this.commit(now);

@@ -1,20 +1,23 @@
 // The device's blocks → raw readings of one metric, and where the other tiers take over.
 import { READINGS_PER_QUERY_MAX } from "../../schemas/limits.ts";
-import type { HotReadings } from "../../schemas/message.ts";
+import type { HotReadings, ThinnedCount } from "../../schemas/message.ts";
+import { rawFromMs } from "../retention.ts";
 import { openAgain } from "./apply.ts";
-import { retainedFromMs, unsettledFromMs } from "./retain.ts";
+import { unsettledFromMs } from "./retain.ts";
 import type { Ring } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
 
 /**
- * Readings of all metrics that are decoded for one question: some tenths of a second in which the device waits. What is
- * asked of one metric of a thousand lies in blocks that hold them all.
+ * The most readings, of all metrics, that are decoded for one question: decoding them takes some tenths of a second,
+ * in which the device waits. A block holds all metrics, so a question about one of a thousand decodes the others too.
  */
 const DECODED_MAX = 2_000_000;
 
 /**
- * Readings of `metric` in `[fromMs, toMs)`, ascending: from the open blocks, and from ring slots not open again. What is
- * older than the device keeps is the archive's, also while its rows are still here, as soon as the archive has it.
+ * Returns the readings of `metric` in `[fromMs, toMs)`, ascending, from the open blocks and from the ring slots that
+ * are not open again. `untilMs` of the answer is before `toMs` when there are too many for one answer. Readings older
+ * than the device keeps are left to the archive as soon as the archive has them, even while their rows are still in
+ * the ring.
  */
 export function readHot(
   state: DeviceState,
@@ -25,7 +28,7 @@ export function readHot(
   nowMs: number,
 ): HotReadings {
   const settledUntilMs = unsettledFromMs(state);
-  const keptFromMs = Math.min(retainedFromMs(state, nowMs), settledUntilMs);
+  const keptFromMs = Math.min(rawFromMs(state.settings, nowMs), settledUntilMs);
   const isOlderHeld = ring.entries().some(({ startMs }) => startMs < keptFromMs);
   const hotFromMs = Math.max(state.evictedThroughMs, isOlderHeld ? keptFromMs : 0);
   const heldFromMs = Math.max(fromMs, hotFromMs);
@@ -45,6 +48,7 @@ export function readHot(
   }));
   const touched = [...sealed, ...open].filter(({ startMs, endMs }) => startMs < toMs && endMs > heldFromMs);
   const parts: { at: number[]; value: number[] }[] = [];
+  const thinned: ThinnedCount[] = [];
   let count = 0;
   let decoded = 0;
   let untilMs = toMs;
@@ -56,6 +60,7 @@ export function readHot(
     const part = block();
     const { at, value } = part.readings(metric, heldFromMs, toMs);
     parts.push({ at, value });
+    for (const counted of part.thinned(metric, heldFromMs, toMs)) thinned.push(counted);
     count += at.length;
     decoded += part.readingCount;
   }
@@ -73,5 +78,6 @@ export function readHot(
     untilMs,
     at,
     value,
+    ...(thinned.length === 0 ? {} : { thinned }),
   };
 }

@@ -2,11 +2,13 @@ import { describe, expect, it } from "vitest";
 import { METRICS_PER_REPORT_MAX } from "../../schemas/limits.ts";
 import { FakeDevice, HOUR_MS, packed, START_MS } from "./fake-device.ts";
 import { noteLatest } from "./latest.ts";
+import { markTaken } from "./retain.ts";
 
 const now = START_MS + HOUR_MS;
-const note = ({ state }: FakeDevice, at: number, metrics: Record<string, number>, receivedAt = now) => [
-  ...noteLatest(state, packed(receivedAt, [{ at, metrics }])),
-];
+const note = ({ state }: FakeDevice, at: number, metrics: Record<string, number>, receivedAt = now) => {
+  const reports = packed(receivedAt, [{ at, metrics }]);
+  return [...noteLatest(state, reports, markTaken(state, reports))];
+};
 
 describe("latest", () => {
   it("[D15] an older reading never replaces a newer one, a correction and a newer one do", () => {

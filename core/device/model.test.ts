@@ -2,13 +2,14 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { LatestReading } from "../../schemas/live.ts";
 import type { Block } from "../block/block.ts";
+import { BLOCK_BYTES_MAX } from "../block/cut.ts";
 import { decodeBlock } from "../block/decode.ts";
 import { BUCKET_MS_MAX } from "../window/align.ts";
 import { nextAlarmAt } from "./alarm.ts";
 import { FakeDevice, HOUR_MS, noise, type Sent, START_MS, TIMING } from "./fake-device.ts";
 import { readHot } from "./hot.ts";
 import { confirm } from "./outbox.ts";
-import { BLOCK_BYTES_MAX, OPEN_BYTES_MAX, type SealedBlock, sealDueAt } from "./seal.ts";
+import { OPEN_BYTES_MAX, type SealedBlock, sealDueAt } from "./seal.ts";
 
 const HORIZON_MS = 4 * HOUR_MS;
 const METRICS = ["a", "b", "noise"];

@@ -105,7 +105,7 @@ describe("more unconfirmed blocks than the outbox lists", { timeout: 60_000 }, (
     expect(unsettledFromMs(device.state)).toBe(Number.MAX_SAFE_INTEGER);
   });
 
-  it("[D12] [D25] [D26] hold what they begin at: nothing of it is given up or handed over", () => {
+  it("[D12] [D43] [D26] hold what they begin at: nothing of it is given up or handed over", () => {
     const device = deviceWithBacklog();
     confirm(device.state, device.state.outbox);
     const unlistedFromMs = device.state.unlistedFromMs!;
@@ -119,7 +119,7 @@ describe("more unconfirmed blocks than the outbox lists", { timeout: 60_000 }, (
     expect(device.state.evictedThroughMs).toBe(unlistedFromMs);
   });
 
-  it("[D14] deserve a commit when the outbox has room again and nothing else would make one", () => {
+  it("[D41] deserve a commit when the outbox has room again and nothing else would make one", () => {
     const device = deviceWithBacklog();
     device.commit(START_MS, [{ at: START_MS - 1, metrics: { m: 1 } }]);
     device.state.bucketMs = HOUR_MS;
@@ -149,7 +149,7 @@ describe("a confirmation", () => {
     expect(confirm(device.state, [{ startMs: START_MS, revision: 3 }])).toHaveLength(1);
   });
 
-  it("[D14] deserves a commit of its own when none is expected soon, or when it was forgotten once", () => {
+  it("[D41] deserves a commit of its own when none is expected soon, or when it was forgotten once", () => {
     const idle = deviceWithPending(0);
     expect(needsCommit(idle.state, confirm(idle.state, [{ startMs: START_MS, revision: 1 }]))).toBe(true);
     const busy = deviceWithPending(0);
@@ -162,7 +162,7 @@ describe("a confirmation", () => {
     expect(needsCommit(slow.state, [first!])).toBe(true);
   });
 
-  it("[D14] [D24] of another life confirms nothing; one that says none is of the first", () => {
+  it("[D42] [D24] of another life confirms nothing; one that says none is of the first", () => {
     const device = deviceWithPending(0);
     const receipt = { startMs: START_MS, revision: 1 };
     expect(confirm(device.state, [{ ...receipt, generation: 1 }])).toEqual([]);

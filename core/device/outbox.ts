@@ -3,17 +3,23 @@ import type { BlockReceipt } from "../../schemas/message.ts";
 import { isSlow } from "./bucket.ts";
 import { isGivenUp } from "./retain.ts";
 import type { Ring, RingEntry } from "./ring.ts";
-import type { SealTiming } from "./seal.ts";
 import type { DeviceState, Pending } from "./state.ts";
+import type { SealTiming } from "./timing.ts";
 
-/** The longest distance between two sendings of the same block. */
+/** The longest distance between two sendings of the same block, in ms. */
 const RESEND_MS_MAX = 6 * 3_600_000;
 /** How many blocks one commit or alarm sends again, oldest first: a queue that was away is not flooded when it is back. */
 export const RESEND_AT_ONCE = 20;
-/** Most blocks the state row lists one by one, some 100 bytes each: with a queue away for days a busy device has more. */
+/**
+ * Most blocks the state row lists one by one, some 100 bytes each. A busy device has more while the queue is away for
+ * days; `unlistedFromMs` stands for those.
+ */
 export const OUTBOX_MAX = 1_000;
 
-/** Notes that a block leaves for storage at `wallMs`: pending, at this revision and no other, until it is confirmed. */
+/**
+ * Notes that a block is sent to storage at `wallMs`: it is pending, at this revision only, until it is confirmed.
+ * When the outbox is full, `unlistedFromMs` is moved back to the block's start instead.
+ */
 export function notePending(state: DeviceState, block: RingEntry, wallMs: number, timing: SealTiming): void {
   const { startMs, slot, revision } = block;
   const others = state.outbox.filter((other) => other.slot !== slot);
@@ -24,8 +30,9 @@ export function notePending(state: DeviceState, block: RingEntry, wallMs: number
 }
 
 /**
- * Lists blocks that found no room, oldest first, when half of the outbox is free. To be called before anything is sealed:
- * what the ring has is then what was last sealed. Some were confirmed meanwhile, and are only confirmed again.
+ * Lists in the outbox the blocks that found no room, oldest first, once half of it is free. To be called before
+ * anything is sealed: what the ring has is then what was last sealed. Some of the blocks may have been confirmed
+ * already; they are sent and confirmed once more.
  */
 export function listMore(state: DeviceState, ring: Ring, wallMs: number): void {
   const fromMs = state.unlistedFromMs;
@@ -48,8 +55,8 @@ export function listMore(state: DeviceState, ring: Ring, wallMs: number): void {
 }
 
 /**
- * Takes the oldest sealed blocks of `[fromMs, toMs)` that begin after `afterMs`, confirmed or not, and notes them as sent
- * at `wallMs`. `nextMs`: where the next page begins; null: that was all.
+ * Returns a page of the oldest sealed blocks of `[fromMs, toMs)` that begin after `afterMs`, confirmed or not, and
+ * notes them as sent at `wallMs`. `nextMs` is the `afterMs` of the next page; null when this page is the last.
  */
 export function takeAgain(
   state: DeviceState,
@@ -69,7 +76,10 @@ export function takeAgain(
   return { page, nextMs: found.length > page.length ? page.at(-1)!.startMs : null };
 }
 
-/** Takes the pending blocks whose time has come, oldest first, and notes them as sent again at `wallMs`. */
+/**
+ * Returns the pending blocks that are due to be sent again, oldest first and at most `RESEND_AT_ONCE`, and notes them
+ * as sent at `wallMs`. They stay in the outbox.
+ */
 export function takeOverdue(state: DeviceState, wallMs: number, timing: SealTiming): Pending[] {
   const overdue = state.outbox
     .filter(({ resendAt }) => resendAt <= wallMs)
@@ -83,8 +93,8 @@ export function takeOverdue(state: DeviceState, wallMs: number, timing: SealTimi
 }
 
 /**
- * Notes that storage has these revisions; a block sealed again meanwhile stays pending, and what an earlier life of the
- * device sent confirms nothing. Gives what it took off.
+ * Takes the blocks whose revision storage has out of the outbox, and returns them. A block sealed again meanwhile
+ * stays pending, and receipts of an earlier life of the device confirm nothing.
  */
 export function confirm(state: DeviceState, stored: readonly BlockReceipt[]): Pending[] {
   const own = stored.filter(({ generation }) => (generation ?? 0) === state.generation);
@@ -96,9 +106,10 @@ export function confirm(state: DeviceState, stored: readonly BlockReceipt[]): Pe
 }
 
 /**
- * Whether confirmations that only memory knows of deserve a commit of their own: when no other is expected before the
- * block would be sent again, when it was, so that an earlier confirmation was forgotten in the object's sleep, or when
- * there is room for what the outbox could not list.
+ * Whether the confirmations of the blocks `taken` off the outbox, which only memory knows of so far, deserve a commit
+ * of their own. They do when no other commit is expected before the blocks would be sent again; when a block was sent
+ * more than once, so an earlier confirmation was lost when the object left memory; and when there is room for blocks
+ * the outbox could not list.
  */
 export const needsCommit = (state: DeviceState, taken: readonly Pending[]) =>
   state.open.length === 0 ||

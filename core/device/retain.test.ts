@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { decodeBlock } from "../block/decode.ts";
+import { rawFromMs } from "../retention.ts";
 import { FakeDevice, HOUR_MS, type Sent, START_MS } from "./fake-device.ts";
 import { readHot } from "./hot.ts";
-import { giveUpExpired, handOver, retainedFromMs } from "./retain.ts";
+import { giveUpExpired, handOver } from "./retain.ts";
 
 const DAY_MS = 24 * HOUR_MS;
 const ALWAYS = Number.MAX_SAFE_INTEGER;
@@ -31,16 +32,16 @@ it.each([
   [DAY_MS, 2, 2 * DAY_MS],
   [3 * DAY_MS, 2, 3 * DAY_MS],
 ])(
-  "[D25] with a horizon of %d ms and %d days of raw readings, %d ms are kept",
+  "[D43] with a horizon of %d ms and %d days of raw readings, %d ms are kept",
   (latenessHorizonMs, rawDays, keptMs) => {
     const retention = { ...SETTINGS.retention, rawDays };
     const { state } = new FakeDevice({ latenessHorizonMs, retention });
-    expect(START_MS - retainedFromMs(state, START_MS)).toBe(keptMs);
+    expect(START_MS - rawFromMs(state.settings, START_MS)).toBe(keptMs);
   },
 );
 
 describe("a sweep of a silent device", () => {
-  it("[D25] deletes the blocks that end before what is kept, and no other", () => {
+  it("[D43] [D34] deletes the blocks that end before what is kept, and no other", () => {
     const device = silentDevice();
     confirmAll(device);
     const secondEndMs = [...device.ring.rows.values()].map(({ endMs }) => endMs).sort((a, b) => a - b)[1]!;
@@ -55,7 +56,7 @@ describe("a sweep of a silent device", () => {
     expect(device.ring.rows.size).toBe(0);
   });
 
-  it("[D25] [D12] gives up nothing unconfirmed, and nothing newer than that", () => {
+  it("[D43] [D12] gives up nothing unconfirmed, and nothing newer than that", () => {
     const device = silentDevice();
     const [, second] = device.state.outbox;
     device.state.outbox = [second!];
@@ -70,7 +71,7 @@ describe("a sweep of a silent device", () => {
   it.each([
     ["open again", START_MS + 13 * HOUR_MS + 1],
     ["older than all of the ring", START_MS - HOUR_MS],
-  ])("[D25] gives up nothing newer than a block in the making, %s", (_, at) => {
+  ])("[D43] gives up nothing newer than a block in the making, %s", (_, at) => {
     const device = silentDevice();
     confirmAll(device);
     const { settings } = device.state;
@@ -84,7 +85,7 @@ describe("a sweep of a silent device", () => {
   });
 });
 
-it("[D25] what is older than is kept is hidden before a sweep, when storage has it", () => {
+it("[D44] what is older than is kept is hidden before a sweep, when storage has it", () => {
   const device = silentDevice();
   const now = START_MS + 9 * DAY_MS;
   expect(hot(device, now)).toMatchObject({ hotFromMs: 0 });
@@ -102,7 +103,7 @@ describe("a device that reports for weeks and is swept", { timeout: 60_000 }, ()
     ["700 metrics every hour, swept daily", HOUR_MS, 700, DAY_MS],
     ["700 metrics every hour, swept every five days", HOUR_MS, 700, 5 * DAY_MS],
   ])(
-    "[D25] %s: slots are refilled and hardly any is deleted, hot is what is kept, storage has it all",
+    "[D43] [D44] %s: slots are refilled and hardly any is deleted, hot is what is kept, storage has it all",
     (_, everyMs, metrics, sweepEveryMs) => {
       const device = new FakeDevice(SETTINGS);
       const stored = new Map<number, number[]>();

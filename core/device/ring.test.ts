@@ -41,7 +41,7 @@ describe("which slot a sealed block takes", () => {
     expect(chooseSlot(large, START_MS + HOUR_MS, none)).toEqual({ slot: 1, evicted: large[1] });
   });
 
-  it("[D25] [D26] what was given up is overwritten first, the oldest of it, and nothing more is given up", () => {
+  it("[D43] [D26] what was given up is overwritten first, the oldest of it, and nothing more is given up", () => {
     const givenUpMs = large[2]!.endMs;
     expect(chooseSlot(large, past, none, givenUpMs)).toEqual({ slot: 1, evicted: undefined });
     const small = [entry(0, 3), entry(1, 4)];

@@ -1,6 +1,6 @@
 // Where sealed blocks rest: which slot the next takes, and which slot holds an instant.
 
-/** One slot of the ring: the span of its block, and how large it is. */
+/** One slot of the ring in use: the span `[startMs, endMs)` of its block, the block's revision, and its size. */
 export interface RingEntry {
   slot: number;
   startMs: number;
@@ -13,23 +13,30 @@ export interface RingEntry {
 export interface Ring {
   /** Every slot in use, in any order. */
   entries(): readonly RingEntry[];
-  /** The block of a slot in use. */
+  /**
+   * Returns the encoded block of a slot.
+   * @throws Error when the slot is not in use.
+   */
   read(slot: number): Uint8Array;
 }
 
-/** Blocks past the horizon are kept while they cost little: more answers come hot, and a repeated recording is known again. */
+/**
+ * A ring of at most so many bytes keeps blocks past the horizon: more questions are answered hot, and a recording
+ * that is sent again is recognised.
+ */
 export const RING_KEEP_BYTES = 512 * 1024;
+/** A ring of fewer slots keeps blocks past the horizon, if it is within `RING_KEEP_BYTES`. */
 export const RING_KEEP_SLOTS = 1_500;
 
-/** The slot that holds `at`, or undefined. */
+/** Returns the slot whose block's span holds `at`; undefined when none does. */
 export const entryAt = (ring: Ring, at: number) =>
   ring.entries().find((entry) => entry.startMs <= at && at < entry.endMs);
 
 /**
- * The slot a newly sealed block takes, and the entry given up for it, if any. First come the slots that are free since
- * their blocks, which end at or before `givenUpMs`, were given up; then the oldest, when that is past the horizon and the
- * ring is large. A slot in `inUse` (unconfirmed, or open again) is never given up, nor is one newer than it: what
- * the ring holds begins at one instant, and everything after that is in it.
+ * Returns the slot that a newly sealed block takes, and the entry given up for it; undefined when none is. First come
+ * slots whose blocks, ending at or before `givenUpMs`, were given up before; then the oldest slot, when its block
+ * ends at or before `evictableMs` and the ring is large; else a new slot. A slot in `inUse` (unconfirmed, or open
+ * again) is never taken, nor is one newer than it: the ring holds everything from one instant on, without gaps.
  */
 export function chooseSlot(
   entries: readonly RingEntry[],

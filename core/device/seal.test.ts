@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { BLOCK_BYTES_MAX } from "../block/cut.ts";
+import { spreadOf } from "../spread.ts";
 import { FakeDevice, HOUR_MS, noise, START_MS, TIMING } from "./fake-device.ts";
-import { BACKLOG_SEAL_MS, BLOCK_BYTES_MAX, OPEN_BYTES_MAX, sealDueAt, spreadOf } from "./seal.ts";
+import { BACKLOG_SEAL_MS, OPEN_BYTES_MAX, sealDueAt } from "./seal.ts";
 
 const MINUTE_MS = 60_000;
 const reading = (at: number, value = 1) => ({ at, metrics: { m: value } });
@@ -11,7 +13,7 @@ describe("when a block is sealed", () => {
   it.each([
     ["pump-", 0],
     ["station-", 5],
-  ])("[D8] the shares of a hundred devices named %s… fill the spread", (prefix, digits) => {
+  ])("[D39] the shares of a hundred devices named %s… fill the spread", (prefix, digits) => {
     const tenths = new Array<number>(10).fill(0);
     for (let i = 0; i < 100; i++)
       tenths[Math.floor(spreadOf(prefix + `${i}`.padStart(digits, "0")) * 10)]! += 1;
@@ -19,7 +21,7 @@ describe("when a block is sealed", () => {
     expect(Math.max(...tenths)).toBeLessThan(20);
   });
 
-  it("[D8] due is the hour's end + 1 min + the device's share of the spread, for a part of the hour too", () => {
+  it("[D39] due is the hour's end + 1 min + the device's share of the spread, for a part of the hour too", () => {
     const device = new FakeDevice();
     device.commit(START_MS, [reading(START_MS)]);
     const open = device.state.open[0]!;
@@ -45,7 +47,7 @@ describe("when a block is sealed", () => {
     expect(startsOf(device.commit(muchLater, [reading(START_MS + 1)]).sealed)).toEqual([START_MS]);
   });
 
-  it("[D8] a block opened after its hour waits for more of the backlog", () => {
+  it("[D39] a block opened after its hour waits for more of the backlog", () => {
     const device = new FakeDevice();
     const openedAt = START_MS + 30 * HOUR_MS;
     device.commit(openedAt, [reading(START_MS)]);

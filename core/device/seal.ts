@@ -1,57 +1,44 @@
 // Open blocks → sealed ones: which, when, and into which slots of the ring.
-import { ALLOWED_LATENESS_MS, alignDown } from "../window/align.ts";
+import { columnsBetween, cutInstant, isTooLarge } from "../block/cut.ts";
+import { spreadOf } from "../spread.ts";
+import { alignDown, WATERMARK_LAG_MS } from "../window/align.ts";
 import { measure } from "./bucket.ts";
 import { OpenBlock } from "./open-block.ts";
 import { notePending } from "./outbox.ts";
 import { chooseSlot, type Ring, type RingEntry } from "./ring.ts";
 import type { DeviceState } from "./state.ts";
+import type { SealTiming } from "./timing.ts";
 
-/** Largest block, encoded: it fits one queue message (128 KB) and, with the rollup's row, one 64 KB operation. */
-export const BLOCK_BYTES_MAX = 32 * 1024;
-/** Largest open set, encoded: the row a commit rewrites. A steady device holds two blocks; a backlog holds more. */
+/**
+ * The largest open set, encoded, in bytes: a commit rewrites it as a row. A steady device holds two open blocks; one
+ * that sends a backlog holds more.
+ */
 export const OPEN_BYTES_MAX = 64 * 1024;
-/** A block opened after its time (a backlog) is sealed this long after it was opened, when no new data drives it. */
+/** A block opened after its bucket closed (a backlog) is due this long after it was opened, in ms. */
 export const BACKLOG_SEAL_MS = 10 * 60_000;
 
-/** Most readings of a block, however small its bytes: steady values take almost none, and the format ends at a million. */
-export const BLOCK_READINGS_MAX = 250_000;
-
-export interface SealTiming {
-  /** Sealing of a fleet is spread over this long, by a hash of the device. */
-  spreadMs: number;
-  /** An unconfirmed block is sent again after this long, then at doubling distance. */
-  resendMs: number;
-}
-
-/** A row of the ring to write: a block newly sealed, or sealed again at a higher revision. */
+/** A row of the ring to write, with its encoded block: newly sealed, or sealed again at a higher revision. */
 export interface SealedBlock extends RingEntry {
   block: Uint8Array;
 }
 
 /**
- * A hash of the device's name in [0, 1): spreads a fleet over time and, later, over databases. FNV-1a alone gives names
- * that differ in their last digits nearly the same share; MurmurHash3's finaliser spreads them.
+ * Returns when a block is due to be sealed, epoch ms by the receipt clock: when its bucket closes, later by the
+ * device's share of the spread, which is at most a bucket's length; for a block of a backlog not before
+ * `BACKLOG_SEAL_MS` have passed.
  */
-export function spreadOf(device: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < device.length; i++) hash = Math.imul(hash ^ device.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
-}
-
-/** When a block is due to be sealed: its bucket closed, plus the device's share of the spread, within a bucket's length. */
 export function sealDueAt({ mark }: OpenBlock, device: string, timing: SealTiming): number {
   const bucketEndMs = alignDown(mark.startMs, mark.bucketMs) + mark.bucketMs;
   const spreadMs = Math.floor(spreadOf(device) * Math.min(timing.spreadMs, mark.bucketMs));
-  const dueAt = bucketEndMs + ALLOWED_LATENESS_MS + spreadMs;
+  const dueAt = bucketEndMs + WATERMARK_LAG_MS + spreadMs;
   return mark.openedAt < bucketEndMs ? dueAt : Math.max(dueAt, mark.openedAt + BACKLOG_SEAL_MS);
 }
 
 /**
- * Takes out of the open set what this commit should seal, and gives the ring rows to write; their Pending entries join
- * the outbox. Sealed are: blocks that are due and that this commit did not touch, those that `must` be, the earlier parts
- * of a block grown too large, and the least recently touched while the open set is too large.
+ * Takes out of the open set the blocks that this commit seals, notes them in the outbox, and returns the ring rows to
+ * write. Sealed are the blocks that are due and that this commit did not touch, those that `must` selects, the
+ * earlier parts of a block grown too large, and the least recently touched blocks while the open set is too large. An
+ * open block without changes is dropped, for the ring has it.
  */
 export function sealBlocks(
   state: DeviceState,
@@ -87,6 +74,10 @@ export function sealBlocks(
   return leaving.length === 0 ? [] : intoRing(state, leaving, nowMs, ring, timing);
 }
 
+/**
+ * Chooses a slot for each block, notes it as pending, and returns the ring rows; blocks given up for the slots are
+ * counted.
+ */
 function intoRing(
   state: DeviceState,
   leaving: OpenBlock[],
@@ -107,7 +98,7 @@ function intoRing(
   }
   return leaving.map((open) => {
     const { startMs, endMs, revision } = open.mark;
-    const block = open.bytes();
+    const block = open.sealedBytes();
     const { slot, evicted } =
       open.mark.slot === null
         ? chooseSlot(entries, evictableMs, inUse, state.evictedThroughMs)
@@ -126,34 +117,29 @@ function intoRing(
   });
 }
 
-const isLarge = (open: OpenBlock) =>
-  open.readingCount > BLOCK_READINGS_MAX || open.bytes().length > BLOCK_BYTES_MAX;
-
-/** Halves a block at its median instant until every part is small enough; a single instant cannot be halved. */
+/**
+ * Halves a block at its median instant until every part is small enough, and returns the parts, ascending. A block of
+ * a single instant cannot be halved.
+ */
 function split(open: OpenBlock): OpenBlock[] {
-  if (!isLarge(open)) return [open];
-  const { startMs, endMs } = open.mark;
-  const instants = [...new Set([...open.columns().values()].flatMap((column) => column.at))].sort(
-    (a, b) => a - b,
-  );
-  if (instants.length < 2) return [open];
-  const cutMs = instants[instants.length >>> 1]!;
-  const earlier = part(open, { ...open.mark, endMs: cutMs }, startMs, cutMs);
-  const later = part(open, { ...open.mark, startMs: cutMs, slot: null }, cutMs, endMs);
+  const cutMs = isTooLarge(open.readingCount, () => open.bytes())
+    ? cutInstant(open.columns().values())
+    : undefined;
+  if (cutMs === undefined) return [open];
+  const earlier = part(open, { ...open.mark, endMs: cutMs });
+  const later = part(open, { ...open.mark, startMs: cutMs, slot: null });
   return [...split(earlier), ...split(later)];
 }
 
-function part(from: OpenBlock, mark: OpenBlock["mark"], fromMs: number, toMs: number): OpenBlock {
+/** Returns the readings of a block that lie in the mark's span, as a block of its own. */
+function part(from: OpenBlock, mark: OpenBlock["mark"]): OpenBlock {
   const taken = new OpenBlock(mark);
   taken.touched = from.touched;
-  for (const metric of from.columns().keys()) {
-    const { at, value } = from.readings(metric, fromMs, toMs);
-    if (at.length === 0) continue;
-    const column = taken.addColumn(metric);
-    for (let i = 0; i < at.length; i++) {
-      column.at.push(at[i]!);
-      column.value.push(value[i]!);
-    }
+  for (const column of columnsBetween(from.columns().values(), mark.startMs, mark.endMs))
+    taken.addColumn(column.metric, column);
+  for (const [metric, column] of taken.columns()) {
+    const sampled = from.sampledOf(metric);
+    if (sampled !== undefined) taken.setSampled(metric, sampled.part(column, mark.startMs, mark.endMs));
   }
   return taken;
 }

@@ -55,13 +55,30 @@ describe("CSV", () => {
         ]),
     ).toBe("metric,at,value\r\nt,1,-0.5\r\nt,2,0\r\n");
     expect(exportHead("csv", false)).toBe(
-      "metric,startMs,endMs,count,min,max,mean,sum,stddev,first,last,p50,p95,p99\r\n",
+      "metric,startMs,endMs,count,min,max,mean,sum,stddev,first,last,p50,p95,p99,thinned\r\n",
     );
     expect(exportLines("csv", METRIC, [WINDOW, OLD])).toBe(
       [
-        '"a,""b""\u2028",0,60000,2,-1.5,1e+300,0.1,0.2,0,-1.5,3,1,2,3\r\n',
-        '"a,""b""\u2028",0,60000,2,-1.5,1e+300,0.1,0.2,0,-1.5,3,,,\r\n',
+        '"a,""b""\u2028",0,60000,2,-1.5,1e+300,0.1,0.2,0,-1.5,3,1,2,3,\r\n',
+        '"a,""b""\u2028",0,60000,2,-1.5,1e+300,0.1,0.2,0,-1.5,3,,,,\r\n',
       ].join(""),
     );
+  });
+
+  it("[Q26] a name that begins like a formula is quoted, behind an apostrophe; figures stay as they are", () => {
+    const line = (metric: string) => exportLines("csv", metric, [{ at: 1, value: -5 }]);
+    expect(line('=HYPERLINK("http://x";"y")')).toBe(`"'=HYPERLINK(""http://x"";""y"")",1,-5\r\n`);
+    expect(["@SUM(1)", "+1", "-1+2", "＝1", " =1", "\t=1", "\r=1"].map(line)).toEqual(
+      ["@SUM(1)", "+1", "-1+2", "＝1", " =1", "\t=1", "\r=1"].map((name) => `"'${name}",1,-5\r\n`),
+    );
+    expect(["a;=1", "a|=1", "a\t=1"].map(line)).toEqual(
+      ["a;=1", "a|=1", "a\t=1"].map((name) => `"${name}",1,-5\r\n`),
+    );
+    expect(exportLines("csv", "-", [{ ...WINDOW, min: -1.5 }])).toMatch(/^"'-",0,60000,2,-1\.5,/);
+    expect(JSON.parse(exportLines("ndjson", "=1", [{ at: 1, value: -5 }]))).toEqual({
+      metric: "=1",
+      at: 1,
+      value: -5,
+    });
   });
 });

@@ -6,22 +6,33 @@ import {
   type WindowPoint,
   windowPoint,
 } from "../../schemas/query.ts";
+import { sheetName } from "./sheet-name.ts";
 
+/** The content type of an export, by its format. */
 export const CONTENT_TYPES: Record<ExportFormat, string> = {
   ndjson: "application/x-ndjson",
   csv: "text/csv; charset=utf-8; header=present",
 };
 
+/** What would end a field, for a reader of any delimiter. */
+const QUOTED = /[",;|\t\r\n]/;
+
 const RAW_FIELDS = rawPoint.keyof().options;
 const WINDOW_FIELDS = windowPoint.keyof().options;
 
-/** What stands before the points: of CSV the names of the columns. */
+/**
+ * Returns what stands before the points of an export: of CSV the line with the names of the columns, of NDJSON
+ * nothing.
+ */
 export function exportHead(format: ExportFormat, isRaw: boolean): string {
   if (format === "ndjson") return "";
   return `${["metric", ...(isRaw ? RAW_FIELDS : WINDOW_FIELDS)].join()}\r\n`;
 }
 
-/** Points of one metric as lines, each ended. CSV is that of RFC 4180. */
+/**
+ * Returns points of one metric as lines, each ended. CSV is that of RFC 4180; a figure that a point does not have is
+ * an empty field. There, a name that a spreadsheet would compute stands behind an apostrophe; figures stay as they are.
+ */
 export function exportLines(
   format: ExportFormat,
   metric: string,
@@ -33,7 +44,8 @@ export function exportLines(
     for (const point of points) text.push(start, JSON.stringify(point).slice(1), "\n");
     return text.join("");
   }
-  const field = /[",\r\n]/.test(metric) ? `"${metric.replaceAll('"', '""')}"` : metric;
+  const name = sheetName(metric);
+  const field = name !== metric || QUOTED.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
   for (const point of points) {
     const figures =
       "at" in point
@@ -44,6 +56,6 @@ export function exportLines(
   return text.join("");
 }
 
-/** What an NDJSON export that failed ends with: no point has an `error`. */
+/** Returns the last line of an NDJSON export that failed: no point has an `error`. */
 export const exportError = (code: string, detail: string) =>
   `${JSON.stringify({ error: { code, detail } })}\n`;

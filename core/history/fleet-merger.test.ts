@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BUCKET_MS_MAX, HOUR_MS } from "../window/align.ts";
+import { HOUR_MS } from "../time.ts";
+import { BUCKET_MS_MAX, evenly } from "../window/align.ts";
 import { summarise } from "../window/summary.ts";
 import { FleetMerger, sealedToMs } from "./fleet-merger.ts";
 import { fleetPointOf } from "./point.ts";
@@ -58,7 +59,7 @@ describe("windows of a fleet", () => {
             const summary = summarise(values, values);
             expected.push(fleetPointOf({ ...window, summary }, Math.max(...counts)));
           }
-          expect(merger.points(windowMs)).toEqual(expected);
+          expect(merger.points(evenly(windowMs))).toEqual(expected);
         }),
       );
     },

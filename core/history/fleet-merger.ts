@@ -1,20 +1,23 @@
 // Windows of devices, or of sets of devices that have none in common → windows of all of them.
 import type { FleetPoint } from "../../schemas/query.ts";
-import { alignDown, BUCKET_MS_MAX } from "../window/align.ts";
+import { alignDown, BUCKET_MS_MAX, type WindowAt } from "../window/align.ts";
 import { merge, type Summary } from "../window/summary.ts";
 import { fleetPointOf } from "./point.ts";
 
-/** A window of some devices: how many of them have readings in it, and the summary of all of these. */
+/**
+ * A window of some devices, from `startMs`: how many of them have readings in it, and the summary of all of these.
+ */
 export interface FleetPart {
   startMs: number;
   devices: number;
   summary: Summary;
 }
 
-/** Gathers parts of equal length, in any order: the same window of other devices adds up. */
+/** Gathers parts of equal length, in any order. Parts of the same window have no devices in common, and add up. */
 export class FleetMerger {
   readonly #parts = new Map<number, FleetPart>();
 
+  /** Adds parts of devices that the same windows do not have yet. */
   add(parts: Iterable<FleetPart>): void {
     for (const part of parts) {
       const known = this.#parts.get(part.startMs);
@@ -26,20 +29,19 @@ export class FleetMerger {
   }
 
   /**
-   * Windows of `windowMs`, which is the parts' length or a multiple of it, ascending. Who reported in several parts of a
-   * window is not known: such a window has as many devices as the part that had most.
+   * Windows, ascending; each part lies in one. Who reported in several parts of a window is not known: such a window has
+   * as many devices as the part that had most.
    */
-  points(windowMs: number): FleetPoint[] {
-    const windows = new Map<number, FleetPart>();
+  points(windowAt: WindowAt): FleetPoint[] {
+    const windows = new Map<number, FleetPart & { endMs: number }>();
     for (const part of [...this.#parts.values()].sort((a, b) => a.startMs - b.startMs)) {
-      const startMs = alignDown(part.startMs, windowMs);
+      const { startMs, endMs } = windowAt(part.startMs);
       const known = windows.get(startMs);
       const devices = Math.max(known?.devices ?? 0, part.devices);
-      windows.set(startMs, known === undefined ? { ...part, startMs } : together(known, part, devices));
+      const whole = known === undefined ? { ...part, startMs } : together(known, part, devices);
+      windows.set(startMs, { ...whole, endMs });
     }
-    return [...windows.values()].map(({ startMs, devices, summary }) =>
-      fleetPointOf({ startMs, endMs: startMs + windowMs, summary }, devices),
-    );
+    return [...windows.values()].map(({ devices, ...window }) => fleetPointOf(window, devices));
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type TierBounds,
   windowCount,
 } from "./plan.ts";
+import { windowsOf } from "./windows.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -22,11 +23,19 @@ const plan = (
   toMs: number,
   bounds: Partial<TierBounds> = {},
   pinned?: Tier,
-) =>
-  planHistory(
-    { fromMs, toMs, resolution, pinned },
+  timeZone?: string,
+) => {
+  const windows = windowsOf(resolve(resolution, fromMs, toMs), timeZone, { fromMs, toMs });
+  const planned = planHistory(
+    { fromMs, toMs, windows, pinned },
     { hotFromMs: 0, unsettledFromMs: NEVER, warmFromMs: 0, ...bounds },
   );
+  return {
+    resolution: windows.resolution,
+    segments: planned.segments.map(({ source, startMs, endMs }) => ({ source, startMs, endMs })),
+    inHours: planned.segments.filter(({ inHours }) => inHours).map(({ source }) => source),
+  };
+};
 const segment = (source: Tier, startMs: number, endMs: number) => ({ source, startMs, endMs });
 
 describe("hourly and daily windows", () => {
@@ -80,6 +89,41 @@ describe("hourly and daily windows", () => {
   });
 });
 
+describe("windows of a time zone", () => {
+  const bounds = { hotFromMs: T0 + 3 * DAY_MS, unsettledFromMs: T0 + 4 * DAY_MS, warmFromMs: T0 + DAY_MS };
+  const [fromMs, toMs] = [T0 + HOUR_MS, T0 + 5 * DAY_MS - 1];
+
+  it("[Q28] whole hours from UTC are planned as UTC's, from midnight to midnight there", () => {
+    const { segments, inHours } = plan("1d", fromMs, toMs, bounds, undefined, "America/New_York");
+    expect(segments).toEqual([
+      segment("cold", T0 - 19 * HOUR_MS, T0 + DAY_MS),
+      segment("warm", T0 + DAY_MS, T0 + 4 * DAY_MS),
+      segment("hot", T0 + 4 * DAY_MS, T0 + 5 * DAY_MS + 5 * HOUR_MS),
+    ]);
+    expect(inHours).toEqual(["cold", "warm"]);
+  });
+
+  it("[Q28] others are made of readings, as short windows are", () => {
+    const { segments, inHours } = plan("1d", fromMs, toMs, bounds, undefined, "Asia/Kolkata");
+    expect(segments).toEqual([
+      segment("cold", T0 - 5.5 * HOUR_MS, T0 + 3 * DAY_MS + HOT_SLACK_MS),
+      segment("hot", T0 + 3 * DAY_MS + HOT_SLACK_MS, T0 + 5 * DAY_MS + 18.5 * HOUR_MS),
+    ]);
+    expect(inHours).toEqual([]);
+  });
+
+  it("[Q28] a range since 1970 in a zone that was changed to whole hours is made of hours from then on", () => {
+    const { segments, inHours } = plan("1d", 0, toMs, bounds, undefined, "Asia/Singapore");
+    const changed = Date.UTC(1981, 11, 31, 16);
+    expect(segments.slice(0, 3)).toEqual([
+      segment("cold", -7.5 * HOUR_MS, changed),
+      segment("cold", changed, T0 + DAY_MS),
+      segment("warm", T0 + DAY_MS, T0 + 4 * DAY_MS),
+    ]);
+    expect(inHours).toEqual(["cold", "warm"]);
+  });
+});
+
 describe("raw readings and shorter windows", () => {
   it.each(["raw", "1m", "5m"] as const)(
     "[Q2] %s: from the archive, then from the device as far back as it holds them",
@@ -127,7 +171,6 @@ describe("the resolution", () => {
     [10_000 * DAY_MS, "1d"],
   ])("[Q4] auto for %d ms is %s", (spanMs, expected) => {
     expect(resolve("auto", T0, T0 + spanMs)).toBe(expected);
-    expect(plan("auto", T0, T0 + spanMs).resolution).toBe(expected);
   });
 
   const instant = fc.integer({ min: 0, max: 1_000 * DAY_MS }).map((ms) => T0 + ms);
@@ -159,7 +202,8 @@ describe("the resolution", () => {
   it("[Q10] a window count is that of the windows the answer has", () => {
     fc.assert(
       fc.property(instant, fc.integer({ min: 1, max: DAY_MS }), (fromMs, spanMs) => {
-        const { startMs, endMs } = plan("1h", fromMs, fromMs + spanMs);
+        const { segments } = plan("1h", fromMs, fromMs + spanMs);
+        const [startMs, endMs] = [segments[0]!.startMs, segments.at(-1)!.endMs];
         expect(windowCount(fromMs, fromMs + spanMs, HOUR_MS)).toBe((endMs - startMs) / HOUR_MS);
       }),
     );

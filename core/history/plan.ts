@@ -1,45 +1,59 @@
 // A question about a range → which tier answers which part of it, at which resolution.
 import { RESOLUTION_MS, type Resolution, type Tier } from "../../schemas/query.ts";
-import { alignDown, HOUR_MS } from "../window/align.ts";
+import { HOUR_MS } from "../time.ts";
+import { alignDown } from "../window/align.ts";
+import type { Windows } from "./windows.ts";
 
+/** A half-open part of a range, epoch ms, and the tier that answers it. */
 export interface Segment {
   source: Tier;
   startMs: number;
   endMs: number;
 }
 
-/** What the tiers say of themselves; for the first two see HotReadings. */
+/** From when on each tier can answer, epoch ms; for `hotFromMs` and `unsettledFromMs` see HotReadings. */
 export interface TierBounds {
   hotFromMs: number;
   unsettledFromMs: number;
-  /** From here on D1 has the rollups of every settled hour; what is older is in the archive's hourly files. */
+  /** From when on D1 has the rollups of every settled hour; older ones are in the archive's hourly files. */
   warmFromMs: number;
 }
 
-export interface HistoryPlan {
-  resolution: Exclude<Resolution, "auto">;
-  startMs: number;
-  endMs: number;
-  segments: Segment[];
+/** A segment, and whether it is answered in hours that were summed up before, or in readings. */
+export interface PlannedSegment extends Segment {
+  inHours: boolean;
 }
 
-/** `auto` answers at most this many windows, unless told how many. */
+/** How a question is answered: the range `[startMs, endMs)`, in whole windows, and its segments, ascending. */
+export interface HistoryPlan {
+  startMs: number;
+  endMs: number;
+  segments: PlannedSegment[];
+}
+
+/** `auto` answers at most this many windows, unless the question has `maxPoints`. */
 const AUTO_POINTS = 1_500;
-/** `auto` shows every reading of a range that has no more than it may at this pace: up to 6 h unless told how many. */
+/**
+ * `auto` answers readings when a range has no more of them than it may at this distance, in ms: up to 6 h unless the
+ * question has `maxPoints`.
+ */
 const AUTO_RAW_EVERY_MS = (6 * HOUR_MS) / AUTO_POINTS;
 /**
- * A device gives up its oldest readings as time goes on: those about to go are asked of the archive, which has them,
- * lest they are gone between the plan and the reading.
+ * How far the archive answers past the oldest reading of the device, in ms: a device gives up its oldest readings as
+ * time goes on, and they could be gone between the plan and the reading.
  */
 export const HOT_SLACK_MS = 10 * 60_000;
 
-/** The finest resolution that answers a range in at most `maxPoints`; readings are guessed at, windows counted. */
+/**
+ * Returns the resolution that was asked for; for `auto` the finest that answers the range in at most `maxPoints`
+ * points, with readings estimated and windows counted.
+ */
 export function resolve(
   resolution: Resolution,
   fromMs: number,
   toMs: number,
   maxPoints = AUTO_POINTS,
-): HistoryPlan["resolution"] {
+): Windows["resolution"] {
   if (resolution !== "auto") return resolution;
   if (toMs - fromMs <= maxPoints * AUTO_RAW_EVERY_MS) return "raw";
   for (const candidate of ["1m", "5m", "1h"] as const) {
@@ -48,61 +62,68 @@ export function resolve(
   return "1d";
 }
 
-/** How many windows a range touches. */
+/** Returns how many windows of `windowMs` the range `[fromMs, toMs)` touches. */
 export const windowCount = (fromMs: number, toMs: number, windowMs: number) =>
   (alignUp(toMs, windowMs) - alignDown(fromMs, windowMs)) / windowMs;
 
 /**
- * The range widened to whole windows and cut into segments without gap or overlap. Raw readings and short windows come
- * from the archive, and from the device as far back as it holds them. Hourly and daily windows come from the archive's
- * hourly files where D1 no longer has them, from D1 as far as it is settled, and from the device after that. `pinned`
- * asks one tier for all of it.
+ * Returns the range widened to whole windows and cut into segments without gap or overlap. Where readings make the
+ * windows, they come from the archive, and from the device as far back as it holds them. Where hours do, they come from
+ * the archive's hourly files where D1 no longer has them, from D1 as far as it is settled, and from the device, which
+ * gives readings, after that. `pinned` has one tier answer all of it; undefined leaves the choice to the plan.
  */
 export function planHistory(
-  asked: {
-    fromMs: number;
-    toMs: number;
-    resolution: Resolution;
-    pinned: Tier | undefined;
-    maxPoints?: number | undefined;
-  },
+  {
+    fromMs,
+    toMs,
+    windows,
+    pinned,
+  }: { fromMs: number; toMs: number; windows: Windows; pinned: Tier | undefined },
   { hotFromMs, unsettledFromMs, warmFromMs }: TierBounds,
 ): HistoryPlan {
-  const resolution = resolve(asked.resolution, asked.fromMs, asked.toMs, asked.maxPoints);
-  const windowMs = resolution === "raw" ? 1 : RESOLUTION_MS[resolution];
-  const startMs = alignDown(asked.fromMs, windowMs);
-  const endMs = alignUp(asked.toMs, windowMs);
-  const ends: [Tier, number][] = [];
+  const { windowAt, hoursFromMs } = windows;
+  const { startMs } = windowAt(fromMs);
+  const { endMs } = windowAt(toMs - 1);
   const settledMs = Math.max(unsettledFromMs, hotFromMs);
-  if (asked.pinned !== undefined) {
-    ends.push([asked.pinned, endMs]);
-  } else if (resolution === "1h" || resolution === "1d") {
-    ends.push(
-      ["cold", Math.min(alignUp(warmFromMs, HOUR_MS), settledMs)],
-      ["warm", settledMs],
-      ["hot", endMs],
-    );
-  } else {
-    const heldMs = hotFromMs <= 0 ? 0 : Math.min(hotFromMs + HOT_SLACK_MS, settledMs);
-    ends.push(["cold", heldMs], ["hot", endMs]);
-  }
-  return { resolution, startMs, endMs, segments: cut(startMs, endMs, ends) };
+  const heldMs = hotFromMs <= 0 ? 0 : Math.min(hotFromMs + HOT_SLACK_MS, settledMs);
+  const readings: TierEnd[] = [
+    { source: "cold", endMs: heldMs, inHours: false },
+    { source: "hot", endMs, inHours: false },
+  ];
+  const hours: TierEnd[] = [
+    { source: "cold", endMs: Math.min(alignUp(warmFromMs, HOUR_MS), settledMs), inHours: true },
+    { source: "warm", endMs: settledMs, inHours: true },
+    { source: "hot", endMs, inHours: false },
+  ];
+  const of = (ends: readonly TierEnd[]) =>
+    pinned === undefined
+      ? ends
+      : [{ source: pinned, endMs, inHours: ends.some((end) => end.source === pinned && end.inHours) }];
+  const boundaryMs = Math.max(startMs, Math.min(hoursFromMs, endMs));
+  const segments = [...cut(startMs, boundaryMs, of(readings)), ...cut(boundaryMs, endMs, of(hours))];
+  return { startMs, endMs, segments };
 }
 
-/** The range cut where each tier ends, in the order of `ends`; tiers that get nothing are left out. */
-function cut(startMs: number, endMs: number, ends: readonly (readonly [Tier, number])[]): Segment[] {
-  const segments: Segment[] = [];
+/** Until when a tier answers, and whether in hours. */
+type TierEnd = Omit<PlannedSegment, "startMs">;
+
+/** Returns the range cut where each tier ends, in the order of `ends`; tiers without a part of it are left out. */
+function cut(startMs: number, endMs: number, ends: readonly TierEnd[]): PlannedSegment[] {
+  const segments: PlannedSegment[] = [];
   let position = startMs;
-  for (const [source, tierEndMs] of ends) {
-    const end = Math.min(tierEndMs, endMs);
+  for (const tier of ends) {
+    const end = Math.min(tier.endMs, endMs);
     if (end <= position) continue;
-    segments.push({ source, startMs: position, endMs: end });
+    segments.push({ ...tier, startMs: position, endMs: end });
     position = end;
   }
   return segments;
 }
 
-/** Adds a segment that has been read after those before it; what is read again from its start on replaces what was there. */
+/**
+ * Returns the segments with one that was read after them. When a range is read again, the segment replaces the
+ * earlier ones from its start on.
+ */
 export function extend(segments: readonly Segment[], next: Segment): Segment[] {
   const before = segments
     .filter(({ startMs }) => startMs < next.startMs)

@@ -3,6 +3,10 @@ import type { FleetPoint, WindowPoint } from "../../schemas/query.ts";
 import type { WindowSummary } from "../window/aggregate.ts";
 import { meanOf, quantileOf, stddevOf } from "../window/summary.ts";
 
+/**
+ * Returns the point that an answer has of a window of one device. A quantile is absent when the summary has no
+ * sketch.
+ */
 export function windowPointOf({ startMs, endMs, summary }: WindowSummary): WindowPoint {
   const { count, min, max, first, last, sum } = summary;
   return {
@@ -19,10 +23,14 @@ export function windowPointOf({ startMs, endMs, summary }: WindowSummary): Windo
     p50: quantileOf(summary, 0.5),
     p95: quantileOf(summary, 0.95),
     p99: quantileOf(summary, 0.99),
+    ...(summary.thinned === undefined ? {} : { thinned: summary.thinned }),
   };
 }
 
-/** Of several devices: which reading was first or last says nothing. */
+/**
+ * Returns the point that an answer has of a window of several devices; it says nothing of the first and the last
+ * reading.
+ */
 export function fleetPointOf(window: WindowSummary, devices: number): FleetPoint {
   const { first: _, last: __, ...figures } = windowPointOf(window);
   return { ...figures, devices };

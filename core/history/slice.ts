@@ -1,17 +1,16 @@
 // A range too large to hold → slices that are not, as long as each turns out to be dense.
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../time.ts";
 
+/** A half-open range of instants, epoch ms. */
 export interface Span {
   startMs: number;
   endMs: number;
 }
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-
 /**
- * How long a slice may be. Each divides the next, so slices begin and end where these do and a file of a day is opened
- * once. The shortest holds at most 60,000 readings of a metric: a reading is its (metric, at).
+ * How long a slice may be, in ms. Each length divides the next, so slices begin and end where a longer one does, and
+ * a file of a day is opened once. The shortest holds at most 60,000 readings of a metric: a reading is its (metric,
+ * at).
  */
 const LENGTHS_MS = [
   MINUTE_MS,
@@ -25,7 +24,10 @@ const LENGTHS_MS = [
   4_096 * DAY_MS,
   32_768 * DAY_MS,
 ];
-/** What was thin may be dense further on: the next slice is at most this many times longer. */
+/**
+ * How many times longer than the last slice the next one is at most: where readings were few, there may be many
+ * further on.
+ */
 const GROWTH_MAX = 64;
 
 /**
@@ -38,7 +40,10 @@ export class Slicer {
   #startMs: number;
   #lengthMs: number;
 
-  /** The first slice is at most `firstMs` long, and the only one if the range is no longer. */
+  /**
+   * The first slice is at most `firstMs` long, and holds the whole range when that is no longer. `wanted` is the
+   * readings a slice should have.
+   */
   constructor({ startMs, endMs, wanted, firstMs }: Span & { wanted: number; firstMs: number }) {
     this.#startMs = startMs;
     this.#endMs = endMs;
@@ -49,14 +54,19 @@ export class Slicer {
         : (longest((lengthMs) => lengthMs <= firstMs) ?? MINUTE_MS);
   }
 
-  /** The slice to read now; undefined at the end of the range. */
+  /**
+   * Returns the slice to read; undefined at the end of the range. The same one until `took` or `tooLong` is called.
+   */
   next(): Span | undefined {
     if (this.#startMs >= this.#endMs) return undefined;
     const boundaryMs = (Math.floor(this.#startMs / this.#lengthMs) + 1) * this.#lengthMs;
     return { startMs: this.#startMs, endMs: Math.min(boundaryMs, this.#endMs) };
   }
 
-  /** The slice was read up to `untilMs`, which may lie before its end or, over a gap, after it, and held `count` readings. */
+  /**
+   * Notes that the slice was read up to `untilMs`, which may lie before its end or, over a gap, after it, and had
+   * `count` readings.
+   */
   took(untilMs: number, count: number): void {
     const tookMs = untilMs - this.#startMs;
     const mayGrowToMs = Math.min(tookMs, this.#lengthMs) * GROWTH_MAX;
@@ -65,7 +75,7 @@ export class Slicer {
     this.#lengthMs = longest((lengthMs) => lengthMs <= mayGrowToMs && fits(lengthMs)) ?? MINUTE_MS;
   }
 
-  /** The slice holds too much to be read; false when it cannot be shorter. */
+  /** Makes the slice shorter, because it holds too much to be read; returns false when it cannot be shorter. */
   tooLong(): boolean {
     const { startMs, endMs } = this.next()!;
     const shorter = longest((lengthMs) => lengthMs < endMs - startMs);

@@ -72,6 +72,36 @@ describe("thinning", () => {
     );
   });
 
+  it("[Q30] a spike of one reading stays, wherever it is, whatever may be in the answer from three points on", () => {
+    fc.assert(
+      fc.property(
+        drawn,
+        fc.integer({ min: 3, max: 100 }),
+        fc.nat(),
+        fc.boolean(),
+        (points, max, place, isHigh) => {
+          fc.pre(points.at.length > 0);
+          const index = place % points.at.length;
+          const spiked = isHigh
+            ? { ...points, high: points.high.with(index, Number.MAX_VALUE) }
+            : { ...points, low: points.low.with(index, -Number.MAX_VALUE) };
+          fc.pre(points.high.every((high) => high < Number.MAX_VALUE));
+          fc.pre(points.low.every((low) => low > -Number.MAX_VALUE));
+          expect(thin(spiked, max, "minmax")).toContain(index);
+        },
+      ),
+    );
+  });
+
+  it("[Q10] minmax keeps the first point when there is room for four", () => {
+    fc.assert(
+      fc.property(drawn, fc.integer({ min: 4, max: 100 }), (points, maxPoints) => {
+        fc.pre(points.at.length > 0);
+        expect(thin(points, maxPoints, "minmax")[0]).toBe(0);
+      }),
+    );
+  });
+
   it("[Q10] minmax of two points keeps an extreme beside the last", () => {
     expect(thin(ofValues(0, 9, 0, 0), 2, "minmax")).toEqual([1, 3]);
   });

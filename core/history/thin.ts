@@ -1,7 +1,7 @@
 // Many points → a few of them that look the same on a chart.
 import type { ThinMethod } from "../../schemas/query.ts";
 
-/** Parallel columns of what is drawn; for readings all three figures are the value itself. */
+/** Points to be drawn, as parallel columns; of a reading all three figures are its value. */
 export interface Drawn {
   at: readonly number[];
   value: readonly number[];
@@ -10,8 +10,9 @@ export interface Drawn {
 }
 
 /**
- * The indexes of at most `maxPoints` points, ascending; all of them when there are no more. The last point is kept, and by
- * `lttb` the first too if there is room for two.
+ * Returns the indexes of at most `maxPoints` points, ascending; of all points when there are no more. The last point
+ * is kept, and the first when there is room: for two by `lttb`, for four by `minmax`, which from three on keeps every
+ * point that alone is the least or the greatest of its bucket: a spike of one reading too.
  */
 export function thin(drawn: Drawn, maxPoints: number, method: ThinMethod): number[] {
   const count = drawn.at.length;
@@ -59,11 +60,11 @@ function meanOf(at: readonly number[], value: readonly number[], start: number, 
   return mean;
 }
 
-/** Of each of equal buckets the points with the least and the greatest figure, and the last point. */
+/** The first point, of each of equal buckets those with the least and the greatest figure, and the last point. */
 function extremes({ low, high }: Drawn, maxPoints: number): number[] {
   const last = low.length - 1;
-  const buckets = Math.max(1, Math.floor((maxPoints - 1) / 2));
-  const chosen = new Set<number>();
+  const buckets = Math.max(1, Math.floor((maxPoints - 2) / 2));
+  const chosen = new Set<number>(maxPoints < 4 ? [] : [0]);
   for (let bucket = 0; bucket < buckets; bucket++) {
     const start = Math.floor((bucket * last) / buckets);
     const end = Math.floor(((bucket + 1) * last) / buckets);

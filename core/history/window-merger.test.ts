@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type WindowSummary, windowsOfReadings } from "../window/aggregate.ts";
+import { evenly } from "../window/align.ts";
 import { windowPointOf } from "./point.ts";
 import { WindowMerger } from "./window-merger.ts";
 
@@ -25,7 +26,7 @@ it("[Q1] [Q11] [W3] windows read in any slices equal those of all readings at on
         const within = pairs.filter(([at]) => at >= from && at < to);
         return [within.map(([at]) => at), within.map(([, value]) => value)] as const;
       };
-      const merger = new WindowMerger(HOUR_MS);
+      const merger = new WindowMerger(evenly(HOUR_MS));
       const merged: WindowSummary[] = [];
       let from = 0;
       for (const to of [...cuts.sort((a, b) => a - b), END_MS]) {

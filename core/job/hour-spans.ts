@@ -1,10 +1,12 @@
 // The clock hours a deleted device's rollups touched, by zone → few spans, for they mostly follow one another.
-import { alignDown, HOUR_MS } from "../window/align.ts";
 
-/** PERSISTED in the progress of a deletion. Half-open spans of whole hours, by zone, ascending. */
+import { HOUR_MS } from "../time.ts";
+import { alignDown } from "../window/align.ts";
+
+/** Half-open spans of whole hours, epoch ms, by zone, ascending. PERSISTED in the progress of a deletion. */
 export type HourSpans = Record<string, [startMs: number, endMs: number][]>;
 
-/** Adds the hours that `[startMs, endMs)` touches; called with ascending starts. */
+/** Adds to a zone's spans the hours that `[startMs, endMs)` touches; to be called with ascending starts. */
 export function addHours(spans: HourSpans, zone: string, startMs: number, endMs: number): void {
   const from = alignDown(startMs, HOUR_MS);
   const to = alignDown(endMs - 1, HOUR_MS) + HOUR_MS;
@@ -15,7 +17,7 @@ export function addHours(spans: HourSpans, zone: string, startMs: number, endMs:
   else own.push([from, to]);
 }
 
-/** Every hour of the spans of a zone. */
+/** Yields the start of every hour in the spans, epoch ms. */
 export function* hoursIn(spans: readonly [startMs: number, endMs: number][]): Generator<number> {
   for (const [startMs, endMs] of spans) for (let hour = startMs; hour < endMs; hour += HOUR_MS) yield hour;
 }

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { BLOCK_BYTES_MAX } from "../block/cut.ts";
 import { decodeBlock } from "../block/decode.ts";
-import { BLOCK_BYTES_MAX } from "../device/seal.ts";
-import { HOUR_MS } from "../window/align.ts";
-import { checkLines } from "./check-import.ts";
-import { PartBuilder, partWithout, readPartHead } from "./import-part.ts";
+import { HOUR_MS } from "../time.ts";
+import { checkLine, checkLines } from "./check-import.ts";
+import { compareRevisions, PartBuilder, partWithout, readPartHead } from "./import-part.ts";
 import { type KnownBlock, mergeImport, touchedBlocks } from "./merge-import.ts";
 import type { RevisedBlock } from "./newest-rows.ts";
 
@@ -29,10 +29,10 @@ function unpacked(part: Uint8Array) {
 
 it("[S20] a part holds its readings by device and day, and of a reading that comes twice the later", () => {
   const builder = new PartBuilder();
-  builder.add("b", DAY + 5, ["x", "y"], [1, -0]);
-  builder.add("a", DAY + DAY_MS, ["x"], [2]);
-  builder.add("b", DAY + 1, ["x"], [3]);
-  builder.add("b", DAY + 5, ["x"], [4]);
+  builder.add({ device: "b", at: DAY + 5, names: ["x", "y"], values: [1, -0] });
+  builder.add({ device: "a", at: DAY + DAY_MS, names: ["x"], values: [2] });
+  builder.add({ device: "b", at: DAY + 1, names: ["x"], values: [3] });
+  builder.add({ device: "b", at: DAY + 5, names: ["x"], values: [4] });
   const part = builder.finish();
   expect(unpacked(part)).toEqual([
     {
@@ -59,6 +59,63 @@ it("[S20] a part holds its readings by device and day, and of a reading that com
   expect(unpacked(partWithout(part, "b"))).toEqual(unpacked(part).slice(0, 1));
   expect(unpacked(partWithout(partWithout(part, "b"), "a"))).toEqual([]);
   expect(unpacked(new PartBuilder().finish())).toEqual([]);
+});
+
+it("[S38] a part keeps the readings of each revision apart, and those without one", () => {
+  const builder = new PartBuilder();
+  const line = { device: "d", at: DAY, names: ["x"] };
+  builder.add({ ...line, revision: 10, values: [777] });
+  builder.add({ ...line, revision: 2, values: [10] });
+  builder.add({ ...line, values: [1] });
+  builder.add({ ...line, revision: 2, values: [11] });
+  const part = builder.finish();
+  const found = unpacked(part).map(({ revision, columns }) => [revision, columns[0]!.value[0]]);
+  expect(found.sort(([a], [b]) => compareRevisions({ revision: a! }, { revision: b! }))).toEqual([
+    [2, 11],
+    [10, 777],
+    [undefined, 1],
+  ]);
+  expect(readPartHead(partWithout(part, "e"))!.entries.map(({ revision }) => revision)).toEqual(
+    unpacked(part).map(({ revision }) => revision),
+  );
+});
+
+it("[S38] a line says its revision, which is a whole number and no unknown field", () => {
+  const lines = [0, 7, 2 ** 31, 1.5, "x", null].map((revision) =>
+    JSON.stringify({ device: "d", at: DAY, revision, metrics: { a: 1, b: "x" } }),
+  );
+  const taken: unknown[] = [];
+  const checked = checkLines(lines.join("\n"), 2 * DAY, { fromMs: 0, toMs: 2 * DAY }, (line) =>
+    taken.push(line),
+  );
+  const line = { device: "d", at: DAY, names: ["a"], values: [1] };
+  expect(taken).toEqual([
+    { ...line, revision: 0 },
+    { ...line, revision: 7 },
+  ]);
+  expect(checked).toMatchObject({ readings: 2, refused: 10 });
+  expect(checked.problems.map(({ line, code }) => [line, code])).toEqual([
+    [1, "not_a_number"],
+    [2, "not_a_number"],
+    ...[3, 4, 5, 6].flatMap((line) => [
+      [line, "invalid_report"],
+      [line, "not_a_number"],
+    ]),
+  ]);
+});
+
+it("[S39] a line that is refused as a whole names what else is wrong with it, and counts every reading", () => {
+  const span = { fromMs: DAY - DAY_MS, toMs: DAY };
+  const codes = (line: object) => {
+    const { refused, problems } = checkLine(line, 3, DAY + DAY_MS, span);
+    return [refused, ...problems.map(({ line: at, code }) => (at === 3 ? code : at))];
+  };
+  const metrics = { a: 1, b: "x", c: 2 };
+  const rest = ["not_a_number", "unknown_field"];
+  expect(codes({ device: "d", at: DAY, metrics, unit: "C" })).toEqual([3, "too_recent", ...rest]);
+  expect(codes({ device: "d", at: DAY - 2 * DAY_MS, metrics, unit: "C" })).toEqual([3, "too_old", ...rest]);
+  expect(codes({ at: DAY - 1, metrics, unit: "C" })).toEqual([3, "device_missing", ...rest]);
+  expect(codes({ device: "d", metrics, unit: "C" })).toEqual([3, "at_missing", ...rest]);
 });
 
 it("[S20] lines are checked as reports are, and name their device and an instant before the horizon", () => {
@@ -106,6 +163,15 @@ it("[S20] lines are checked as reports are, and name their device and an instant
 it("[S20] the first hundred problems are listed, and all are counted", () => {
   const { refused, problems } = checkLines("x\n".repeat(250), DAY, { fromMs: 0, toMs: DAY }, () => {});
   expect([refused, problems.length, problems[99]!.line]).toEqual([250, 100, 100]);
+});
+
+it("[I21] fields of a line that mean nothing are named, cost no reading, and hide no refusal", () => {
+  const line = JSON.stringify({ device: "d1", at: DAY / 2, metrics: { a: 1 }, unit: "C" });
+  const text = [...Array.from({ length: 150 }, () => line), "x"].join("\n");
+  const { problems, ...counts } = checkLines(text, 2 * DAY, { fromMs: 0, toMs: DAY }, () => {});
+  expect(counts).toEqual({ readings: 150, refused: 1 });
+  expect(problems.map(({ line }) => line)).toEqual([...Array.from({ length: 99 }, (_, i) => i + 1), 151]);
+  expect(problems[0]).toMatchObject({ code: "unknown_field", message: expect.stringContaining('"unit"') });
 });
 
 const block = (
@@ -251,4 +317,15 @@ it("[S20] imports in any pieces and order, repeated and overlapping, end in the 
       expect(found).toEqual([...expected].sort(([a], [b]) => a - b));
     }),
   );
+});
+
+it("[I26] an integer that float64 does not have is taken, and told as it was written", () => {
+  const line = `{"device":"d","at":${DAY},"metrics":{"a":9007199254740993,"b":9007199254740992}}`;
+  const values: number[] = [];
+  const counted = checkLines(line, 2 * DAY, { fromMs: 0, toMs: 2 * DAY }, (taken) => {
+    values.push(...taken.values);
+  });
+  expect([values, counted.readings, counted.refused]).toEqual([[2 ** 53, 2 ** 53], 2, 0]);
+  expect(counted.problems).toMatchObject([{ line: 1, metric: "a", code: "precision_lost" }]);
+  expect(counted.problems[0]!.message).toContain("9007199254740993");
 });

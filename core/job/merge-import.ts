@@ -1,23 +1,24 @@
 // Imported readings of a device and the blocks it has → the blocks that change, each at its next revision.
-import type { Block, Column } from "../block/block.ts";
+import type { Column } from "../block/block.ts";
+import { columnsBetween, cutInstant, isTooLarge } from "../block/cut.ts";
 import { encodeBlock } from "../block/encode.ts";
-import { BLOCK_BYTES_MAX, BLOCK_READINGS_MAX } from "../device/seal.ts";
 import { alignDown, BUCKET_MS_MAX } from "../window/align.ts";
 import type { RevisedBlock } from "./newest-rows.ts";
 
+/** How many imported readings were new, known already, or replaced a known value. */
 export interface ImportCounts {
   stored: number;
   duplicate: number;
   corrected: number;
 }
 
-/** Readings by metric, instants ascending. */
+/** Readings by metric, as parallel columns, instants ascending. */
 export type Readings = ReadonlyMap<
   string,
   { readonly at: readonly number[]; readonly value: readonly number[] }
 >;
 
-/** A block of the device: its span, and where its readings are wanted, those. */
+/** The span of a block of the device, and its revision. */
 export interface KnownBlock {
   startMs: number;
   endMs: number;
@@ -25,12 +26,12 @@ export interface KnownBlock {
 }
 
 /**
- * A reading goes into the block that holds its instant, else into a new one of at most a bucket that no other block
- * reaches into, within `span`. The imported value wins. Blocks keep their starts, so that a message of one that is still
- * on its way finds it; unchanged ones are not given.
- *
+ * Returns the blocks that imported readings change, each at its next revision, and what became of the readings. A
+ * reading goes into the block whose span holds its instant, else into a new block of at most a bucket that no other
+ * block reaches into, within `span`. The imported value wins. Blocks keep their starts, so that a message on its way
+ * about one of them finds it. Unchanged blocks are left out.
  * @param known every block of the device that reaches into `span`, disjoint
- * @param contents the readings of those that hold an imported instant; see `touchedBlocks`
+ * @param contents by start, the readings of the blocks that hold an imported instant; see `touchedBlocks`
  */
 export function mergeImport(
   readings: Readings,
@@ -56,7 +57,7 @@ export function mergeImport(
   return { blocks: changed.flatMap((builder) => cut(builder.finish())), counts };
 }
 
-/** The blocks of the device that hold an imported instant, by start. */
+/** Returns the starts of the blocks of the device whose spans hold an imported instant. */
 export function touchedBlocks(readings: Readings, known: readonly KnownBlock[]): Set<number> {
   const spans = [...known].sort((a, b) => a.startMs - b.startMs);
   const touched = new Set<number>();
@@ -133,27 +134,12 @@ class BlockBuilder {
   }
 }
 
-const isLarge = (block: Block) =>
-  block.columns.reduce((sum, { at }) => sum + at.length, 0) > BLOCK_READINGS_MAX ||
-  encodeBlock(block).length > BLOCK_BYTES_MAX;
-
 /** Halves a block that is too large at its median instant, again and again, as its device would: so is its rollup bounded. */
 function cut({ revision, block }: RevisedBlock): RevisedBlock[] {
-  if (!isLarge(block)) return [{ revision, block }];
-  const instants = [...new Set(block.columns.flatMap(({ at }) => at))].sort((a, b) => a - b);
-  if (instants.length < 2) return [{ revision, block }];
-  const cutMs = instants[instants.length >>> 1]!;
-  const { startMs, endMs } = block;
-  return [
-    ...cut({ revision, block: part(block, startMs, cutMs) }),
-    ...cut({ revision, block: part(block, cutMs, endMs) }),
-  ];
-}
-
-function part({ columns }: Block, startMs: number, endMs: number): Block {
-  const kept = columns.map(({ metric, at, value }) => {
-    const rows = at.flatMap((instant, row) => (instant >= startMs && instant < endMs ? [row] : []));
-    return { metric, at: rows.map((row) => at[row]!), value: rows.map((row) => value[row]!) };
-  });
-  return { startMs, endMs, columns: kept.filter(({ at }) => at.length > 0) };
+  const readingCount = block.columns.reduce((sum, { at }) => sum + at.length, 0);
+  const cutMs = isTooLarge(readingCount, () => encodeBlock(block)) ? cutInstant(block.columns) : undefined;
+  if (cutMs === undefined) return [{ revision, block }];
+  const part = (startMs: number, endMs: number) =>
+    cut({ revision, block: { startMs, endMs, columns: columnsBetween(block.columns, startMs, endMs) } });
+  return [...part(block.startMs, cutMs), ...part(cutMs, block.endMs)];
 }

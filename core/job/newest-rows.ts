@@ -1,9 +1,10 @@
 // Rows of raw files → of each reading the one of the highest revision, and the blocks these came with.
 import type { Rows } from "../archive/layout.ts";
 import type { Block } from "../block/block.ts";
-import { alignDown, HOUR_MS } from "../window/align.ts";
+import { HOUR_MS } from "../time.ts";
+import { alignDown } from "../window/align.ts";
 
-/** What is taken of the files: these devices, and a half-open span of the readings' own time. */
+/** What a walk takes of the files: readings of these devices with an `at` in `[fromMs, toMs)`, epoch ms. */
 export interface Slice {
   devices: ReadonlySet<string>;
   fromMs: number;
@@ -21,26 +22,26 @@ interface Series {
 
 const COLUMNS = ["at", "value", "revision", "startMs", "endMs"] as const;
 
+/** A block, and its revision. */
 export interface RevisedBlock {
   revision: number;
   block: Block;
 }
 
-/** Rows of files of layout raw/1 do not say their block: it was an hour then. */
+/**
+ * Gathers rows of raw files by device and metric, and keeps of each reading the row of the highest revision. Rows of
+ * layout raw/1 do not say their block, which was an hour then.
+ */
 export class NewestRows {
   readonly #devices = new Map<string, Map<string, Series>>();
   #count = 0;
 
-  /** How many rows are held; `settle` makes it fewer where readings were stored at several revisions. */
+  /** How many rows are held; `settle` makes them fewer where readings were stored at several revisions. */
   get count(): number {
     return this.#count;
   }
 
-  get devices(): string[] {
-    return [...this.#devices.keys()].sort();
-  }
-
-  /** Takes what a slice wants of a row group. */
+  /** Takes the rows of a row group that belong to the slice. */
   add(rows: Rows, { devices, fromMs, toMs }: Slice): void {
     const { device, metric, at, value, revision, block_start, block_end } = rows;
     let series: Series | undefined;
@@ -80,6 +81,7 @@ export class NewestRows {
     }
   }
 
+  /** Forgets the rows of a device. */
   forget(device: string): void {
     for (const { at } of this.#devices.get(device)?.values() ?? []) this.#count -= at.length;
     this.#devices.delete(device);
@@ -95,13 +97,13 @@ export class NewestRows {
     }
   }
 
-  /** The instant in the middle of the rows held: half of them lie before it. */
+  /** Returns the instant in the middle of the rows held: half of them lie before it. There has to be a row. */
   median(): number {
     const instants = [...this.#all()].flatMap(({ at }) => at).sort((a, b) => a - b);
     return instants[instants.length >>> 1]!;
   }
 
-  /** The span of the blocks, as one, that have a row held and reach over `cutMs`. */
+  /** Returns one span over all blocks that have a row held and reach over `cutMs`; undefined when none does. */
   spanOver(cutMs: number): [startMs: number, endMs: number] | undefined {
     let [start, end] = [cutMs, cutMs];
     for (const { startMs, endMs } of this.#all()) {
@@ -115,8 +117,9 @@ export class NewestRows {
   }
 
   /**
-   * The blocks of a device, once settled: no block has a reading another has. Of a block that was cut and whose later part
-   * is not stored yet, the rows behind the cut are left out: they come with that part, at its higher revision.
+   * Returns the blocks of a device, ascending, once settled: no reading is in two of them. Of a block that was cut
+   * and whose later part is not stored yet, the rows behind the cut are left out: they come with that part, at its
+   * higher revision.
    */
   blocksOf(device: string): RevisedBlock[] {
     const blocks = new Map<number, RevisedBlock>();
@@ -145,7 +148,7 @@ export class NewestRows {
     return [...blocks.values()].sort((a, b) => a.block.startMs - b.block.startMs);
   }
 
-  /** The readings of a device by metric, once settled. */
+  /** Returns the readings of a device by metric, once settled; empty when it has none. */
   readingsOf(device: string): ReadonlyMap<string, Pick<Series, "at" | "value">> {
     return this.#devices.get(device) ?? new Map();
   }

@@ -1,30 +1,34 @@
 // A day's rows of many devices → slices that fit into memory: many small devices together, or a stretch of a large one.
 
-/** Where a walk over a day is: all devices before `device` are done, and of itself all before `fromMs`. PERSISTED in progress. */
-export interface Place {
+/**
+ * Where a walk over a day is: all devices before `device` are done, and of `device` everything before `fromMs`.
+ * PERSISTED in progress.
+ */
+export interface SliceStart {
   device: string;
   fromMs: number;
 }
 
-/** Rows of one device in one row group, and the span of the group's instants. */
+/** How many rows a device has in a row group, and the first and last instant of the group, epoch ms. */
 export interface Stretch {
   rows: number;
   minMs: number;
   maxMs: number;
 }
 
+/** The most rows and devices of a slice. */
 export interface SliceLimits {
   rows: number;
   devices: number;
 }
 
 /**
- * The devices of the next slice: as many as fit, of those at or after `place`, and at least one, which may be too large.
- * Undefined: none is left.
+ * Returns the devices of the next slice: as many of those at or after `place` as fit, and at least one, which may
+ * have too many rows. Undefined when none is left.
  */
 export function nextDevices(
   rowsOf: ReadonlyMap<string, number>,
-  place: Place,
+  place: SliceStart,
   { rows, devices: devicesMax }: SliceLimits,
 ): string[] | undefined {
   const left = [...rowsOf.keys()].filter((device) => device >= place.device).sort();
@@ -39,8 +43,8 @@ export function nextDevices(
 }
 
 /**
- * Up to where of `[fromMs, endMs)` a device has about `rows` rows, taking those of a group as evenly spread: at least
- * 1 ms further, at most `endMs`.
+ * Returns up to where in `[fromMs, endMs)` a device has about `rows` rows, epoch ms, taking those of a row group as
+ * evenly spread: at least 1 ms further, at most `endMs`.
  */
 export function stretchEnd(
   stretches: readonly Stretch[],

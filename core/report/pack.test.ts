@@ -58,7 +58,6 @@ describe("packed reports", () => {
         const packer = add(new ReportPacker(), reports);
         expect(unpack(packer.finish())).toEqual(reports);
         expect(packer.readingCount).toBe(readingCountOf(reports));
-        expect(packer.isEmpty).toBe(reports.length === 0);
         expect(packer.byteLength).toBe(packer.finish().rows.byteLength);
       }),
     );

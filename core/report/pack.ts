@@ -4,7 +4,7 @@ import type { PackedReports } from "../../schemas/message.ts";
 const HEAD = 4;
 const INITIAL_VALUES = 32;
 
-/** Collects reports of one device; `finish` gives the packed form and may be called again after more `add`s. */
+/** Collects reports of one device. `finish` returns the packed form, and may be called again after more `add`s. */
 export class ReportPacker {
   readonly names: string[];
   readonly shapes: number[][];
@@ -13,6 +13,8 @@ export class ReportPacker {
   #nameIndex = new Map<string, number>();
   #shapeIndex = new Map<string, number>();
   #lastShape = -1;
+  #excess: number[];
+  #reports = 0;
 
   /** @param from reports already packed, to go on with (taken over, not copied). */
   constructor(from?: PackedReports) {
@@ -20,9 +22,11 @@ export class ReportPacker {
     this.shapes = from?.shapes ?? [];
     this.#rows = from?.rows ?? new Float64Array(INITIAL_VALUES);
     this.#length = from?.rows.length ?? 0;
+    this.#excess = from?.excess ?? [];
     if (from !== undefined) {
       forEachReport(from, (_id, _at, _receivedAt, shape) => {
         this.readingCount += shape.length;
+        this.#reports += 1;
       });
     }
     for (const [index, name] of this.names.entries()) this.#nameIndex.set(name, index);
@@ -31,18 +35,26 @@ export class ReportPacker {
 
   /** How many bytes the reports take, names aside. */
   get byteLength(): number {
-    return this.#length * 8;
+    return (this.#length + this.#excess.length) * 8;
   }
 
   /** How many readings were added. */
   readingCount = 0;
 
-  get isEmpty(): boolean {
-    return this.#length === 0;
-  }
-
-  /** Adds one report; `names` and `values` are parallel and not empty. */
-  add(id: number, at: number, receivedAt: number, names: readonly string[], values: readonly number[]): void {
+  /**
+   * Adds one report; `names` and `values` are parallel and not empty. `isExcess`: it came beyond the device's rate and is
+   * thinned.
+   */
+  add(
+    id: number,
+    at: number,
+    receivedAt: number,
+    names: readonly string[],
+    values: readonly number[],
+    isExcess = false,
+  ): void {
+    if (isExcess) this.#excess.push(this.#reports);
+    this.#reports += 1;
     const shape = this.#shapeOf(names);
     const needed = this.#length + HEAD + values.length;
     if (needed > this.#rows.length) {
@@ -62,7 +74,8 @@ export class ReportPacker {
   }
 
   finish(): PackedReports {
-    return { names: this.names, shapes: this.shapes, rows: this.#rows.slice(0, this.#length) };
+    const packed = { names: this.names, shapes: this.shapes, rows: this.#rows.slice(0, this.#length) };
+    return this.#excess.length === 0 ? packed : { ...packed, excess: [...this.#excess] };
   }
 
   #shapeOf(names: readonly string[]): number {
@@ -89,16 +102,56 @@ export class ReportPacker {
   }
 }
 
-/** Calls `visit` once per report, in order; `valuesAt` is where its values start in `packed.rows`. */
+/**
+ * Calls `visit` once for each report, in order; `valuesAt` is where its values start in `packed.rows`, `nth` counts
+ * from 0.
+ */
 export function forEachReport(
   packed: PackedReports,
-  visit: (id: number, at: number, receivedAt: number, shape: readonly number[], valuesAt: number) => void,
+  visit: (
+    id: number,
+    at: number,
+    receivedAt: number,
+    shape: readonly number[],
+    valuesAt: number,
+    nth: number,
+  ) => void,
 ): void {
   const { rows, shapes } = packed;
-  for (let offset = 0; offset < rows.length; ) {
+  for (let offset = 0, nth = 0; offset < rows.length; nth++) {
     const shape = shapes[rows[offset + 3]!]!;
     const valuesAt = offset + HEAD;
-    visit(rows[offset]!, rows[offset + 1]!, rows[offset + 2]!, shape, valuesAt);
+    visit(rows[offset]!, rows[offset + 1]!, rows[offset + 2]!, shape, valuesAt, nth);
     offset = valuesAt + shape.length;
   }
+}
+
+/** Returns the number of reports. Linear in them. */
+export function countReports(packed: PackedReports): number {
+  let count = 0;
+  forEachReport(packed, () => {
+    count += 1;
+  });
+  return count;
+}
+
+/**
+ * Returns the first `count` reports, and of the others the id of the first and how many readings they have. There
+ * must be more than `count`.
+ */
+export function splitReports(
+  packed: PackedReports,
+  count: number,
+): { head: PackedReports; tail: { firstId: number; readings: number } } {
+  let end = 0;
+  const tail = { firstId: 0, readings: 0 };
+  forEachReport(packed, (id, _at, _receivedAt, shape, valuesAt, nth) => {
+    if (nth < count) return;
+    if (nth === count) {
+      end = valuesAt - HEAD;
+      tail.firstId = id;
+    }
+    tail.readings += shape.length;
+  });
+  return { head: { ...packed, rows: packed.rows.slice(0, end) }, tail };
 }

@@ -1,114 +1,179 @@
 // A token → who is calling, or why not. Needs no look-up: the signature is the proof.
-import { errors, jwtVerify } from "jose";
+import {
+  createLocalJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from "jose";
 import { NAME_PATTERN } from "../../schemas/limits.ts";
-import type { Role } from "../../schemas/token.ts";
+import type { Issuer } from "../../schemas/token.ts";
+import { type Caller, callerOf, checkTime, expired, invalid, TokenError } from "./caller.ts";
+import { kidOf } from "./secret.ts";
 
-const ROLES: readonly string[] = ["device", "gateway", "viewer", "operator", "admin"] satisfies Role[];
+export { type Caller, TokenError } from "./caller.ts";
 
-/** As the schema of the claims has it, which the hot path does without. */
-const SUB_LENGTH_MAX = 200;
+/** The `iss` of the tokens that a deployment signs itself. */
+export const OWN_ISSUER = "telltale";
 
-export interface Caller {
-  tenant: string;
-  role: Role;
-  /** The one device a device token speaks for. */
-  device?: string;
-  /** What its bearer is called. */
-  sub?: string;
-  expiresAt: number;
-}
-
-/** `code` is `token_expired` or `token_invalid`, both HTTP 401. */
-export class TokenError extends Error {
-  override name = "TokenError";
-  readonly code: "token_expired" | "token_invalid";
-  constructor(code: "token_expired" | "token_invalid", message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
-
-/** What one secret has shown to be good: a deployment has one, and its devices send the same token for months. */
-interface Keyring {
-  secret: string;
-  key: Promise<Key>;
-  callers: Map<string, Caller>;
-}
-
-/** Tokens remembered as verified, emptied when full: an isolate keeps some 500 KB of them at most. */
+/** Tokens remembered as verified, emptied when full: a verifier keeps some 500 KB of them at most. */
 const CALLERS_MAX = 1_000;
 
-let keyring: Keyring | undefined;
+/** Whose tokens a verifier takes: their keys, and what their claims have to say. */
+interface Trust {
+  issuer: string;
+  algorithms: string[];
+  /** Verifies the signature by the right key. @throws what jose throws. */
+  verify(token: string, options: JWTVerifyOptions): Promise<JWTPayload>;
+  /** @throws TokenError for a token that this issuer may not sign. */
+  check?(payload: JWTPayload, caller: Caller): void;
+}
 
-function keyringOf(secret: string): Keyring {
-  if (keyring?.secret !== secret) {
-    const algorithm = { name: "HMAC", hash: "SHA-256" };
-    const key = crypto.subtle.importKey("raw", new TextEncoder().encode(secret), algorithm, false, [
-      "verify",
-    ]);
-    keyring = { secret, key, callers: new Map() };
+/** Verifies tokens of one issuer, and remembers those that were good: a device sends the same token for months. */
+export class TokenVerifier {
+  readonly #trust: Trust;
+  readonly #callers = new Map<string, Caller>();
+
+  constructor(trust: Trust) {
+    this.#trust = trust;
   }
-  return keyring;
+
+  /**
+   * Verifies signature, issuer and the shape of the claims. A token verified before costs a look-up; its times are judged
+   * each time, without leeway.
+   * @throws TokenError `token_expired` or `token_invalid`.
+   */
+  async verify(token: string, nowMs: number): Promise<Caller> {
+    let caller = this.#callers.get(token);
+    if (caller === undefined) {
+      const payload = await this.#claims(token, nowMs);
+      caller = callerOf(payload);
+      this.#trust.check?.(payload, caller);
+      if (this.#callers.size >= CALLERS_MAX) this.#callers.clear();
+      this.#callers.set(token, caller);
+    }
+    checkTime(caller, nowMs);
+    return caller;
+  }
+
+  async #claims(token: string, nowMs: number): Promise<JWTPayload> {
+    const { issuer, algorithms } = this.#trust;
+    try {
+      return await this.#trust.verify(token, {
+        issuer,
+        algorithms,
+        currentDate: new Date(nowMs),
+        requiredClaims: ["exp", "tenant", "role"],
+      });
+    } catch (error) {
+      if (error instanceof TokenError) throw error;
+      if (error instanceof errors.JWTExpired) throw expired(Number(error.payload.exp) * 1000);
+      const who = issuer === OWN_ISSUER ? "this deployment" : `the issuer ${issuer}, as the tenant knows it,`;
+      throw invalid(`the token is not one ${who} signed; check it was copied whole`);
+    }
+  }
+}
+
+// ---- tokens of the deployment --------------------------------------------------------------------------------------
+
+let own: { secrets: string; verifier: TokenVerifier } | undefined;
+
+/**
+ * Verifies a token that the deployment signed (HS256) with one of its secrets: the one the token names by its `kid`, and
+ * for a token of before there were any, whichever fits.
+ * @throws TokenError `token_expired` or `token_invalid`.
+ */
+export async function verifyToken(token: string, secrets: readonly string[], nowMs: number): Promise<Caller> {
+  const known = JSON.stringify(secrets);
+  if (own?.secrets !== known) own = { secrets: known, verifier: new TokenVerifier(trustIn(secrets)) };
+  return await own.verifier.verify(token, nowMs);
+}
+
+function trustIn(secrets: readonly string[]): Trust {
+  const keys = Promise.all(
+    secrets.map(async (secret) => ({ kid: await kidOf(secret), key: new TextEncoder().encode(secret) })),
+  );
+  return {
+    issuer: OWN_ISSUER,
+    algorithms: ["HS256"],
+    verify: async (token, options) => {
+      const { kid } = decodeProtectedHeader(token);
+      const fitting = (await keys).filter((known) => kid === undefined || kid === known.kid);
+      if (fitting.length === 0)
+        throw invalid(`the token is signed by key ${shown(kid)}, which was replaced; ask for a new one`);
+      return await firstOf(
+        fitting.map(({ key }) => key),
+        async (key) => (await jwtVerify(token, key, options)).payload,
+      );
+    },
+  };
+}
+
+const SHOWN_MAX = 64;
+const shown = (text: unknown) => JSON.stringify(String(text).slice(0, SHOWN_MAX));
+
+/** What the first key gives that fits the signature. @throws what the last key that did not fit threw. */
+async function firstOf<K, T>(
+  keys: Iterable<K> | AsyncIterable<K>,
+  verify: (key: K) => Promise<T>,
+): Promise<T> {
+  let failure: unknown = new errors.JWSSignatureVerificationFailed();
+  for await (const key of keys) {
+    try {
+      return await verify(key);
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+// ---- tokens of a tenant's own issuer -------------------------------------------------------------------------------
+
+/**
+ * Returns the issuer and tenant that a token names, when it is not the deployment's; undefined: it is ours, or no token.
+ * Nothing is proven by it: it says whom to ask for keys.
+ */
+export function foreignIssuerOf(token: string): { issuer: string; tenant: string } | undefined {
+  let payload: JWTPayload;
+  try {
+    payload = decodeJwt(token);
+  } catch {
+    return undefined;
+  }
+  const { iss, tenant } = payload;
+  if (typeof iss !== "string" || iss === OWN_ISSUER) return undefined;
+  return typeof tenant === "string" && NAME_PATTERN.test(tenant) ? { issuer: iss, tenant } : undefined;
 }
 
 /**
- * Verifies signature (HS256), issuer, expiry (no leeway) and the shape of the claims. A token verified before costs a
- * look-up; its expiry is judged each time.
- * @throws TokenError `token_expired` or `token_invalid`.
+ * Returns what verifies the tokens of a tenant's issuer (ES256, EdDSA): for devices of that tenant, and for nobody else.
+ * A key that several fit, for want of a `kid`, is found by trying.
  */
-export async function verifyToken(token: string, secret: string, nowMs: number): Promise<Caller> {
-  const { key, callers } = keyringOf(secret);
-  let caller = callers.get(token);
-  if (caller === undefined) {
-    caller = callerOf(await verifiedClaims(token, await key, nowMs));
-    if (callers.size >= CALLERS_MAX) callers.clear();
-    callers.set(token, caller);
-  }
-  if (caller.expiresAt <= nowMs) throw expired(caller.expiresAt);
-  return caller;
-}
-
-async function verifiedClaims(token: string, key: Key, nowMs: number): Promise<Record<string, unknown>> {
-  try {
-    const { payload } = await jwtVerify(token, key, {
-      issuer: "telltale",
-      algorithms: ["HS256"],
-      currentDate: new Date(nowMs),
-      requiredClaims: ["exp", "tenant", "role"],
-    });
-    return payload;
-  } catch (error) {
-    if (error instanceof errors.JWTExpired) throw expired(Number(error.payload.exp) * 1000);
-    throw new TokenError(
-      "token_invalid",
-      "the token is not one this deployment signed; check it was copied whole",
-    );
-  }
-}
-
-const expired = (expiresAt: number) =>
-  new TokenError(
-    "token_expired",
-    `the token expired at ${new Date(expiresAt).toISOString()}; ask for a new one`,
-  );
-
-function callerOf(payload: Record<string, unknown>): Caller {
-  const { tenant, role, device, sub, exp } = payload;
-  const isName = (value: unknown): value is string => typeof value === "string" && NAME_PATTERN.test(value);
-  if (!isName(tenant) || typeof role !== "string" || !ROLES.includes(role) || typeof exp !== "number") {
-    throw new TokenError("token_invalid", "the token's claims lack a tenant or a known role");
-  }
-  if ((role === "device") !== isName(device)) {
-    throw new TokenError("token_invalid", "a device token names one device and no other token does");
-  }
-  if (sub !== undefined && (typeof sub !== "string" || sub.length < 1 || sub.length > SUB_LENGTH_MAX)) {
-    throw new TokenError(
-      "token_invalid",
-      `the token's "sub" is no name of 1 to ${SUB_LENGTH_MAX} characters`,
-    );
-  }
-  const named = { ...(isName(device) ? { device } : {}), ...(sub === undefined ? {} : { sub }) };
-  return { tenant, role: role as Role, ...named, expiresAt: exp * 1000 };
+export function issuerVerifier(tenant: string, { issuer, jwks }: Issuer): TokenVerifier {
+  const keys = createLocalJWKSet(jwks as Parameters<typeof createLocalJWKSet>[0]);
+  return new TokenVerifier({
+    issuer,
+    algorithms: ["ES256", "EdDSA", "Ed25519"],
+    verify: async (token, options) => {
+      try {
+        return (await jwtVerify(token, keys, options)).payload;
+      } catch (error) {
+        if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+        return await firstOf(error, async (key) => (await jwtVerify(token, key, options)).payload);
+      }
+    },
+    check: ({ aud }, caller) => {
+      if (caller.tenant !== tenant) throw invalid(`the issuer ${issuer} speaks for ${tenant} only`);
+      if (caller.role !== "device")
+        throw invalid(
+          `the issuer ${issuer} signs tokens for devices; people's and gateways' are the deployment's`,
+        );
+      if (aud !== undefined && ![aud].flat().includes(OWN_ISSUER))
+        throw invalid(`the token's "aud" is for others; it has to be "${OWN_ISSUER}", or absent`);
+    },
+  });
 }

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { HOUR_MS } from "../time.ts";
 import { windowsOfReadings } from "./aggregate.ts";
-import { alignDown, HOUR_MS, isClosed, isLate, watermarkOf } from "./align.ts";
+import { alignDown, isClosed, isLate, watermarkOf } from "./align.ts";
 
 const MINUTE_MS = 60_000;
 

@@ -1,6 +1,7 @@
 // Sums that do not depend on the order of adding: each is kept as an unevaluated pair high + low (about 106 bits).
 // Source: Dekker, "A floating-point technique for extending the available precision", 1971; Knuth's TwoSum.
 
+/** A number as the unevaluated sum `high + low`; `high` is the float64 nearest to it. */
 export interface Pair {
   high: number;
   low: number;
@@ -8,7 +9,10 @@ export interface Pair {
 
 const SPLITTER = 134_217_729; // 2^27 + 1 (Veltkamp)
 
-/** high + low + value, renormalised. Sums beyond the float64 range stop at ±MAX_VALUE, for JSON has no infinity. */
+/**
+ * Returns `sum + value + valueLow`, renormalised. Sums beyond the float64 range stop at ±MAX_VALUE, for JSON has no
+ * infinity.
+ */
 export function addTo(sum: Pair, value: number, valueLow = 0): Pair {
   const high = sum.high + value;
   if (!Number.isFinite(high)) return saturated(high);
@@ -19,7 +23,7 @@ export function addTo(sum: Pair, value: number, valueLow = 0): Pair {
   return Number.isFinite(total) ? { high: total, low: low - (total - high) } : saturated(total);
 }
 
-/** a × b, exactly, as a pair (within the range of float64). */
+/** Returns a × b, exactly, as a pair; products beyond the float64 range stop at ±MAX_VALUE. */
 export function product(a: number, b: number): Pair {
   const high = a * b;
   if (!Number.isFinite(high)) return saturated(high);

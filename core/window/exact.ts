@@ -3,7 +3,7 @@
 const SCALE_BITS = 1_074n;
 const view = new DataView(new ArrayBuffer(8));
 
-/** value × 2^1074, exactly. */
+/** Returns value × 2^1074, exactly. */
 export function toExact(value: number): bigint {
   view.setFloat64(0, value);
   const bits = view.getBigUint64(0);
@@ -13,7 +13,7 @@ export function toExact(value: number): bigint {
   return bits >> 63n === 0n ? magnitude : -magnitude;
 }
 
-/** The float64 nearest numerator / denominator × 2^-1074, ties to even; infinite beyond the range. */
+/** Returns the float64 nearest numerator / denominator × 2^-1074, ties to even; infinite beyond the range. */
 export function fromExact(numerator: bigint, denominator = 1n): number {
   if (numerator === 0n) return 0;
   if (numerator < 0n) return -fromExact(-numerator, denominator);
@@ -36,11 +36,11 @@ export function fromExact(numerator: bigint, denominator = 1n): number {
     : Number(quotient) * 2 ** exponent;
 }
 
-/** The sum, rounded once. */
+/** Returns the exact sum, rounded once. */
 export const exactSum = (values: readonly number[]): number =>
   fromExact(values.reduce((sum, value) => sum + toExact(value), 0n));
 
-/** Population standard deviation, from exact sums, as a float64. */
+/** Returns the population standard deviation from exact sums, as a float64. */
 export function exactStddev(values: readonly number[]): number {
   const count = BigInt(values.length);
   const units = values.map(toExact);

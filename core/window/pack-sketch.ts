@@ -7,9 +7,9 @@ const VALUE_OF_DIGIT = new Map([...DIGITS].map((digit, value) => [digit, value])
 const BASE = 32;
 
 /**
- * PERSISTED: numbers, each in base 32, lowest digit first: the first bin, `2b` or `−2b − 1` when it is negative; then of
- * each bin its count less 1, doubled, plus 1 when a gap follows, which then is the distance to the next bin less 2.
- * What a bin stands for is persisted with it: other bins would be another field.
+ * Returns a sketch as text. PERSISTED: numbers, each in base 32, lowest digit first: the first bin, `2b` or `−2b − 1`
+ * when it is negative; then of each bin its count less 1, doubled, plus 1 when a gap follows, which then is the
+ * distance to the next bin less 2. What a bin stands for is persisted with it: other bins would be another field.
  */
 export function packSketch({ bins, counts }: Sketch): string {
   let text = numberText(bins[0]! < 0 ? -2 * bins[0]! - 1 : 2 * bins[0]!);
@@ -21,6 +21,7 @@ export function packSketch({ bins, counts }: Sketch): string {
   return text;
 }
 
+/** Returns the sketch that `packSketch` made the text of. */
 export function unpackSketch(text: string): Sketch {
   const [first, ...rest] = numbersIn(text);
   const bins: number[] = [];

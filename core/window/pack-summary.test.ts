@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { HOUR_MS } from "../time.ts";
 import { windowsOfReadings } from "./aggregate.ts";
-import { HOUR_MS } from "./align.ts";
-import { packSummaries, rollupOf, unpackSummaries, unpackSummary } from "./pack-summary.ts";
+import { carryThinned, packSummaries, rollupOf, unpackSummaries, unpackSummary } from "./pack-summary.ts";
 import { sketchOf } from "./sketch.ts";
-import { quantileOf } from "./summary.ts";
+import { merge, quantileOf } from "./summary.ts";
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 const metric = fc.oneof(fc.constantFrom("__proto__", "constructor", "a"), fc.string({ unit: "grapheme" }));
@@ -40,6 +40,24 @@ describe("packed summaries", () => {
         }
       }),
     );
+  });
+
+  it("[F32] the counts of what was thinned are packed, also without a sketch, merged, and carried to what replaces them", () => {
+    const at = [HOUR_MS - 5, HOUR_MS + 5];
+    const counts = { metric: "\u0001thinned a", at: [HOUR_MS - 2, HOUR_MS + 7], value: [3, 4] };
+    const block = oneColumn(at, [1, 2]);
+    const rollup = rollupOf({ ...block, columns: [...block.columns, counts] });
+    const [first, second] = rollup.get("a")!;
+    expect([...rollup.keys()]).toEqual(["a"]);
+    expect([first!.summary.thinned, second!.summary.thinned]).toEqual([3, 4]);
+    expect(merge(first!.summary, second!.summary).thinned).toBe(7);
+    expect(unpackSummaries(packSummaries(rollup))).toEqual(rollup);
+    const { sketch: _, ...old } = first!.summary;
+    const packed = packSummaries(new Map([["a", [{ startMs: 0, summary: old }]]]));
+    expect(unpackSummaries(packed).get("a")).toEqual([{ startMs: 0, summary: old }]);
+    const replayed = rollupOf(block);
+    carryThinned([rollup], [replayed]);
+    expect(replayed).toEqual(rollup);
   });
 
   it("[W5] a metric the block has not is undefined, also one every object has", () => {

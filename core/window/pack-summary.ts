@@ -1,7 +1,10 @@
 // Summaries of a device's block ↔ the JSON text of one rollup row.
 import type { Block } from "../block/block.ts";
-import { windowsOfReadings } from "./aggregate.ts";
-import { alignDown, HOUR_MS } from "./align.ts";
+import { COUNTED, readingsOf } from "../block/marks.ts";
+import { thinnedOf } from "../device/sampled.ts";
+import { HOUR_MS } from "../time.ts";
+import { addThinned, windowsOfReadings } from "./aggregate.ts";
+import { alignDown } from "./align.ts";
 import { packSketch, unpackSketch } from "./pack-sketch.ts";
 import type { Summary } from "./summary.ts";
 
@@ -18,26 +21,39 @@ type PackedSummary = [
   firstAt: number,
   last: number,
   lastAt: number,
-  sketch?: string,
+  sketch?: string | null,
+  thinned?: number,
 ];
+
+/** The index at which a packed summary has the number of its readings: SQL picks it out of a row. */
+export const COUNT_PLACE = 0;
+/** The index at which a packed summary has its first reading's `at`: SQL picks it out of a row. */
+export const FIRST_AT_PLACE = 8;
+/** The index at which a packed summary has its last reading's value: SQL picks it out of a row. */
+export const LAST_PLACE = 9;
+/** The index at which a packed summary has its last reading's `at`. */
+export const LAST_AT_PLACE = 10;
 
 /** PERSISTED: the array alone when the readings lie in one clock hour, else one array an hour, ascending. */
 type PackedHours = PackedSummary | PackedSummary[];
 
-/** The summary of the readings a block has of one metric in one UTC clock hour; `startMs` is the hour's start. */
+/** The summary of a block's readings of one metric in one UTC clock hour; `startMs` is the hour's start. */
 export interface HourSummary {
   startMs: number;
   summary: Summary;
 }
 
-/** By metric, each ascending and never empty. */
+/** The hours of each metric of a block, ascending and never empty. */
 export type Rollup = Map<string, HourSummary[]>;
 
-/** The rollup of a block: a pure function of it, so sending it again changes nothing. */
+/** Returns the rollup of a block: a pure function of it, so storing it again changes nothing. */
 export function rollupOf(block: Block): Rollup {
   const rollup: Rollup = new Map();
-  for (const { metric, at, value } of block.columns) {
-    const hours = windowsOfReadings(at, value, HOUR_MS);
+  const counts = new Map(block.columns.map((column) => [column.metric, column]));
+  for (const { metric, at, value } of readingsOf(block.columns)) {
+    const counted = counts.get(COUNTED + metric);
+    const thinned = counted === undefined ? [] : thinnedOf(at, counted);
+    const hours = addThinned(windowsOfReadings(at, value, HOUR_MS), thinned);
     if (hours.length === 0) continue;
     rollup.set(
       metric,
@@ -47,6 +63,23 @@ export function rollupOf(block: Block): Rollup {
   return rollup;
 }
 
+/**
+ * Gives rollups that were computed from a device's readings the counts of what was thinned, which its readings do not say,
+ * from the rollups they replace: each hour's to the first that has the hour.
+ */
+export function carryThinned(replaced: readonly Rollup[], rollups: readonly Rollup[]): void {
+  for (const [metric, hours] of replaced.flatMap((rollup) => [...rollup])) {
+    for (const { startMs, summary } of hours) {
+      if (summary.thinned === undefined) continue;
+      const own = rollups
+        .flatMap((rollup) => rollup.get(metric) ?? [])
+        .find((hour) => hour.startMs === startMs);
+      if (own !== undefined) own.summary.thinned = (own.summary.thinned ?? 0) + summary.thinned;
+    }
+  }
+}
+
+/** Returns a rollup as the JSON of its row. */
 export function packSummaries(rollup: Rollup): string {
   const packed: Record<string, PackedHours> = Object.create(null);
   for (const [metric, hours] of rollup) {
@@ -56,9 +89,10 @@ export function packSummaries(rollup: Rollup): string {
   return JSON.stringify(packed);
 }
 
-/** The hours of one metric as they stand in a packed rollup. */
+/** Returns the hours of one metric from the JSON they have in a packed rollup. */
 export const unpackSummary = (text: string): HourSummary[] => unpackHours(JSON.parse(text) as PackedHours);
 
+/** Returns the rollup that `packSummaries` made the JSON of. */
 export function unpackSummaries(text: string): Rollup {
   const all = JSON.parse(text) as Record<string, PackedHours>;
   return new Map(Object.entries(all).map(([metric, packed]) => [metric, unpackHours(packed)]));
@@ -74,15 +108,17 @@ function unpackHours(packed: PackedHours): HourSummary[] {
 }
 
 function packOne(summary: Summary): PackedSummary {
-  const { count, min, max, sum, squares, first, firstAt, last, lastAt, sketch } = summary;
+  const { count, min, max, sum, squares, first, firstAt, last, lastAt, sketch, thinned } = summary;
   const { high, low } = squares;
   const packed: PackedSummary = [count, min, max, sum.high, sum.low, high, low, first, firstAt, last, lastAt];
   if (sketch !== undefined) packed.push(packSketch(sketch));
+  if (thinned !== undefined) packed.push(...(sketch === undefined ? [null, thinned] : [thinned]));
   return packed;
 }
 
 function unpackOne(packed: PackedSummary): Summary {
-  const [count, min, max, sum, sumLow, squares, squaresLow, first, firstAt, last, lastAt, sketch] = packed;
+  const [count, min, max, sum, sumLow, squares, squaresLow, first, firstAt, last, lastAt, sketch, thinned] =
+    packed;
   return {
     count,
     min,
@@ -93,6 +129,7 @@ function unpackOne(packed: PackedSummary): Summary {
     firstAt,
     last,
     lastAt,
-    ...(sketch === undefined ? {} : { sketch: unpackSketch(sketch) }),
+    ...(typeof sketch === "string" ? { sketch: unpackSketch(sketch) } : {}),
+    ...(thinned === undefined ? {} : { thinned }),
   };
 }

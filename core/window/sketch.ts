@@ -2,7 +2,10 @@
 // After Masson, Rim, Lee, "DDSketch", VLDB 2019; the bins here lie the same in every octave, so that finding one takes
 // the bits of the float and a table, and no logarithm whose last digit differs from engine to engine.
 
-/** Counts by bin: `bins` ascending, `counts` parallel to it, each above 0. Only bins with readings are here, however many. */
+/**
+ * How many readings lie in each bin: `bins` ascend, `counts` are parallel to them, each above 0. Bins without
+ * readings are left out.
+ */
 export interface Sketch {
   readonly bins: readonly number[];
   readonly counts: readonly number[];
@@ -35,7 +38,7 @@ const words = new Uint32Array(float.buffer);
 const HIGH_WORD = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0;
 const NORMAL_MIN = 2 ** -1_022;
 
-/** The bin of a finite float64: 0 for 0 and −0, opposite for opposite readings, ascending with them. */
+/** Returns the bin of a finite float64: 0 for 0 and −0, opposite for opposite readings, ascending with them. */
 export function binOf(value: number): number {
   const magnitude = Math.abs(value);
   let exponent = -UNIT_EXPONENT;
@@ -54,7 +57,7 @@ export function binOf(value: number): number {
   return value < 0 ? -bin : bin;
 }
 
-/** The float64 that is nearest, relatively, to the farthest reading of a bin. */
+/** Returns the middle of a bin: the float64 that is nearest, relatively, to the farthest reading of the bin. */
 export function middleOf(bin: number): number {
   const magnitude = Math.abs(bin);
   if (magnitude < SINGLES) return bin * Number.MIN_VALUE + 0;
@@ -68,7 +71,7 @@ export function middleOf(bin: number): number {
 /** Counts while a sketch is made; all zero before and after. */
 const tally = new Uint32Array(2 * BIN_MAX + 1);
 
-/** The sketch of readings `[start, end)`, which are finite. */
+/** Returns the sketch of the values at indexes `[start, end)`, which are finite; of all of them when absent. */
 export function sketchOf(values: readonly number[], start = 0, end = values.length): Sketch {
   const bins: number[] = [];
   for (let i = start; i < end; i++) {
@@ -90,7 +93,7 @@ function sort(bins: number[]): void {
   else for (const [i, bin] of Int32Array.from(bins).sort().entries()) bins[i] = bin;
 }
 
-/** The sketch of both sketches' readings. */
+/** Returns the sketch of the readings of both sketches. */
 export function mergeSketches(a: Sketch, b: Sketch): Sketch {
   const bins: number[] = [];
   const counts: number[] = [];
@@ -102,7 +105,10 @@ export function mergeSketches(a: Sketch, b: Sketch): Sketch {
   return { bins, counts };
 }
 
-/** The reading of this rank, 0 being the least, within 1 %; ranks beyond the readings are the last. */
+/**
+ * Returns the reading of a rank, within 1 %; the least has rank 0, and ranks beyond the readings are the last. The
+ * sketch has to have a reading.
+ */
 export function readingAt({ bins, counts }: Sketch, rank: number): number {
   let i = 0;
   for (let rest = rank - counts[0]!; rest >= 0 && i < bins.length - 1; rest -= counts[i]!) i++;

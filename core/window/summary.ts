@@ -2,23 +2,29 @@
 import { addTo, type Pair, product } from "./double-double.ts";
 import { mergeSketches, readingAt, type Sketch, sketchOf } from "./sketch.ts";
 
-/** What is kept of a metric in a window. `sum` and `squares` are pairs so that merging is associative to the last digit. */
+/**
+ * What is kept of a metric's readings in a window. `sum` and `squares` are pairs so that merging is associative to
+ * the last digit; instants are epoch ms.
+ */
 export interface Summary {
   count: number;
   min: number;
   max: number;
   sum: Pair;
   squares: Pair;
-  /** The earliest reading by the device's clock, and the latest. */
+  /** The value of the earliest reading by the device's clock; `firstAt` is its `at`. */
   first: number;
   firstAt: number;
+  /** The value of the latest reading by the device's clock; `lastAt` is its `at`. */
   last: number;
   lastAt: number;
   /** Absent in summaries stored before there were sketches, and in what was merged with one of these. */
   sketch?: Sketch;
+  /** How many more readings came beyond the device's rate and were only counted; absent: none. */
+  thinned?: number;
 }
 
-/** The summary of readings `[start, end)` of a column; `start < end`. */
+/** Returns the summary of the readings at indexes `[start, end)` of a column, at least one. */
 export function summarise(
   at: readonly number[],
   value: readonly number[],
@@ -52,7 +58,9 @@ export function summarise(
   };
 }
 
-/** The summary of both windows' readings; associative and commutative as long as the readings are disjoint. */
+/**
+ * Returns the summary of both windows' readings; associative and commutative as long as the readings are disjoint.
+ */
 export function merge(a: Summary, b: Summary): Summary {
   const [earlier, later] = a.firstAt <= b.firstAt ? [a, b] : [b, a];
   const [, latest] = a.lastAt <= b.lastAt ? [a, b] : [b, a];
@@ -67,15 +75,17 @@ export function merge(a: Summary, b: Summary): Summary {
     last: latest.last,
     lastAt: latest.lastAt,
     ...(a.sketch && b.sketch ? { sketch: mergeSketches(a.sketch, b.sketch) } : {}),
+    ...(a.thinned || b.thinned ? { thinned: (a.thinned ?? 0) + (b.thinned ?? 0) } : {}),
   };
 }
 
-/** The mean, never outside [min, max]: three times 0.1 has the mean 0.1. */
+/** Returns the mean, never outside [min, max]: three times 0.1 has the mean 0.1. */
 export const meanOf = ({ count, sum, min, max }: Summary) => Math.min(max, Math.max(min, sum.high / count));
 
 /**
- * Population standard deviation, as √(n Σx² − (Σx)²) / n: the difference is taken in pairs, so a high mean costs no digits.
- * Never over half the range (Popoviciu), which also bounds what is left when squares beyond float64 were cut off.
+ * Returns the population standard deviation, as √(n Σx² − (Σx)²) / n: the difference is taken in pairs, so a high
+ * mean costs no digits. It is never over half the range (Popoviciu), which also bounds what is left when squares
+ * beyond float64 were cut off.
  */
 export function stddevOf({ count, min, max, sum, squares }: Summary): number {
   const scaled = product(count, squares.high);
@@ -89,8 +99,8 @@ export function stddevOf({ count, min, max, sum, squares }: Summary): number {
 }
 
 /**
- * The reading of rank ⌊q (count − 1)⌋, counted from the least, within 1 % of it and never outside [min, max]; `q` in
- * [0, 1]. Undefined when there is no sketch.
+ * Returns the reading of rank ⌊q (count − 1)⌋, counted from the least, within 1 % of it and never outside [min, max];
+ * `q` is in [0, 1]. Undefined when the summary has no sketch.
  */
 export function quantileOf({ count, min, max, sketch }: Summary, q: number): number | undefined {
   if (sketch === undefined) return undefined;

@@ -1,7 +1,6 @@
-// The admin routes as typed calls, each repeated while the server is away.
-import { setTimeout as sleep } from "node:timers/promises";
+// The admin routes as typed calls, each repeated while the server that answered once is away.
 import { type JobAnswer, jobAnswer } from "../../schemas/job.ts";
-import { backoffMs, isTransient, parseRetryAfterMs } from "../replay/retry.ts";
+import { backoffMs, isTransient, parseRetryAfterMs, sleep } from "../replay/retry.ts";
 
 /** The server said no, or was away for too long. */
 export class AdminFailure extends Error {
@@ -11,15 +10,23 @@ export class AdminFailure extends Error {
 export class AdminClient {
   readonly url: string;
   readonly #token: string;
+  readonly #signal: AbortSignal | undefined;
   readonly #retryForMs: number;
+  #hasAnswered = false;
 
-  constructor(url: string, token: string, retryForMs = 120_000) {
+  /** Aborted, `signal` ends the waiting for a server that is away: what is asked then is asked once. */
+  constructor(url: string, token: string, signal?: AbortSignal, retryForMs = 120_000) {
     this.url = url;
     this.#token = token;
+    this.#signal = signal;
     this.#retryForMs = retryForMs;
   }
 
-  /** The parsed answer. Safe to repeat: every route this is used for may be called again. @throws AdminFailure */
+  /**
+   * The parsed answer. Safe to repeat: every route this is used for may be called again. An outage is ridden out; a
+   * server that never answered fails at once.
+   * @throws AdminFailure
+   */
   async ask(
     method: string,
     path: string,
@@ -30,9 +37,10 @@ export class AdminClient {
     for (let attempt = 1; ; attempt++) {
       const { status, text, retryAfterMs } = await this.#once(method, path, body, headers);
       if (status >= 200 && status < 300) return JSON.parse(text) as unknown;
-      if (!isTransient(status) || performance.now() > until)
-        throw new AdminFailure(`${method} ${path}: ${status} ${reasonIn(text)}`);
-      await sleep(backoffMs(attempt, retryAfterMs, Math.random()));
+      const isHopeless = !this.#hasAnswered || performance.now() > until || this.#signal?.aborted;
+      if (!isTransient(status) || isHopeless)
+        throw new AdminFailure(`${this.url}: ${method} ${path}: ${status} ${reasonIn(text)}`);
+      await sleep(backoffMs(attempt, retryAfterMs, Math.random()), this.#signal);
     }
   }
 
@@ -48,6 +56,7 @@ export class AdminClient {
         headers: { authorization: `Bearer ${this.#token}`, ...headers },
         ...(body === undefined ? {} : { body }),
       });
+      this.#hasAnswered = true;
       const retryAfterMs = parseRetryAfterMs(response.headers.get("retry-after"), Date.now());
       return { status: response.status, text: await response.text(), retryAfterMs };
     } catch (error) {

@@ -24,7 +24,7 @@ interface OpenDay {
 
 /**
  * Gathers lines by day and gives parts when there is enough of a day, or too much of all. Parts of a day come in the order
- * of its lines: of two values of a reading the later counts.
+ * of its lines: of two values of a reading at a revision the later counts.
  */
 export class PartCollector {
   readonly #days = new Map<string, OpenDay>();
@@ -84,10 +84,11 @@ export class PartCollector {
 }
 
 /** JSON.stringify writes −0 as 0. */
-function textOf({ device, at, names, values }: CheckedLine): string {
+function textOf({ device, at, revision, names, values }: CheckedLine): string {
   const metrics = names.map((name, i) => {
     const value = values[i]!;
     return `${JSON.stringify(name)}:${Object.is(value, -0) ? "-0" : String(value)}`;
   });
-  return `{"device":"${device}","at":${at},"metrics":{${metrics.join()}}}`;
+  const revised = revision === undefined ? "" : `"revision":${revision},`;
+  return `{"device":"${device}","at":${at},${revised}"metrics":{${metrics.join()}}}`;
 }

@@ -1,55 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { parquetWriteBuffer } from "hyparquet-writer";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { checkLine } from "../../core/job/check-import.ts";
-import { type Format, formatOf, readFile } from "./read-file.ts";
-import type { Columns, Row } from "./row.ts";
+import { expect, it } from "vitest";
+import { formatOf, lookInto } from "./read-file.ts";
+import { AT, checked, useFolder } from "./read-test-support.ts";
 
-const AT = Date.UTC(2016, 1, 29, 6);
-const COLUMNS: Columns = {
-  device: undefined,
-  deviceColumn: "device",
-  atColumns: ["at"],
-  metricColumn: "metric",
-  valueColumn: "value",
-  metrics: undefined,
-};
-
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "telltale-import-"));
-});
-afterAll(() => rm(folder, { recursive: true }));
-
-async function read(
-  name: string,
-  content: string | Uint8Array,
-  columns: Partial<Columns> = {},
-  format: Format = formatOf(name),
-): Promise<Row[]> {
-  const path = join(folder, name);
-  await writeFile(path, content);
-  return await Array.fromAsync(readFile(path, format, { ...COLUMNS, ...columns }));
-}
-
-/** What the check takes of the rows, and the codes of what it does not. */
-function checked(rows: Row[]): unknown[] {
-  return rows.map(({ line, value, problem }) => {
-    if (value === undefined) return [line, problem];
-    const { taken, problems } = checkLine(value, line, AT + 1e9, { fromMs: 0, toMs: AT + 1e9 });
-    if (taken === undefined) return [line, problems[0]?.code ?? "nothing"];
-    const { device, at, names, values } = taken;
-    return [
-      device,
-      at - AT,
-      Object.fromEntries(names.map((metric, i) => [metric, values[i]])),
-      ...problems.map(({ code }) => code),
-    ];
-  });
-}
+const { path: pathOf, read } = useFolder();
 
 it("[S20] a CSV file with a reading a row, whatever its columns are called and in whatever order", async () => {
   const narrow = `value,metric,at,device\n1.5,a,${AT},d1\n-0,b,2016-02-29T06:00:01Z,d1\n3,a,2016-02-29 06:00:02,d2\n`;
@@ -61,7 +17,7 @@ it("[S20] a CSV file with a reading a row, whatever its columns are called and i
   expect(checked(await read("narrow.csv", narrow))).toEqual(expected);
   expect(checked(await read("narrow.csv.gz", gzipSync(narrow)))).toEqual(expected);
   const renamed = narrow.replace("value,metric,at,device", "v;m;time;name").replaceAll(",", ";");
-  const columns = { valueColumn: "v", metricColumn: "m", atColumns: ["time"], deviceColumn: "name" };
+  const columns = { valueColumn: "v", metricColumns: ["m"], atColumns: ["time"], deviceColumn: "name" };
   expect(checked(await read("renamed.csv", renamed, columns))).toEqual(expected);
   expect(checked(await read("tabs.tsv", narrow.replaceAll(",", "\t")))).toEqual(expected);
 });
@@ -152,5 +108,68 @@ it("[S20] Parquet files, narrow and wide, with instants and integers of any kind
   expect(checked(await read("wide.parquet", new Uint8Array(wide), { device: "d1" }))).toEqual([
     ["d1", 0, { count: 7, temp: 0.25 }],
     ["d1", 1, { temp: 0.5 }],
+  ]);
+});
+
+it("[S29] a file is looked into as far as its first row, and every error names it", async () => {
+  const look = async (name: string, content: string | Uint8Array) => {
+    const path = pathOf(name);
+    await writeFile(path, content);
+    return await lookInto(path, formatOf(name), {});
+  };
+  await look("good.csv", "device,at,metric,value\nd,1,a,1\n");
+  await look("no-row.csv", "device,at,metric,value\n");
+  await expect(lookInto(pathOf(""), "csv", {})).rejects.toThrow(`${pathOf("")}: it is a directory`);
+  for (const [name, content, reason] of [
+    ["empty.ndjson", "", "it is empty"],
+    [
+      "wrong.csv",
+      "name,at,metric,value\nd,1,a,1\n",
+      "there is no column device, only name, at, metric, value",
+    ],
+    ["cut.csv.gz", gzipSync("device,at,metric,value\nd,1,a,1\n").subarray(0, 30), "unexpected end of file"],
+    ["no.parquet", "no parquet at all", "parquet file invalid"],
+    ["latin.ndjson", Uint8Array.of(0xe4, 10), "line 1 is not UTF-8, from its byte 1 (0xe4) on"],
+  ] as const)
+    await expect(look(name, content)).rejects.toThrow(`${pathOf(name)}: ${reason}`);
+});
+
+it("[S42] a key that a line of NDJSON has twice is refused by name", async () => {
+  const lines = [
+    `{"device":"d1","at":${AT},"temp":1,"temp":2}`,
+    `{"device":"d1","at":${AT},"at":${AT + 1},"temp":1}`,
+    `{"device":"d1","at":${AT},"metrics":{"a":1,"\\u0061":2}}`,
+    `{"device":"d1","at":${AT},"metrics":{"at":1,"device":2,"a\\"b":3,"NaN":NaN}}`,
+    `{"device":"d1","at":${AT},"note":"\\"a\\":1,\\"a\\":2","a":1}`,
+  ];
+  expect(checked(await read("twice.ndjson", lines.join("\n"), { metrics: ["at", "device", "a"] }))).toEqual([
+    [1, 'the line has "temp" twice; which of the two counts?'],
+    [2, 'the line has "at" twice; which of the two counts?'],
+    [3, 'the line has "a" twice; which of the two counts?'],
+    ["d1", 0, { at: 1, device: 2 }],
+    ["d1", 0, { a: 1 }],
+  ]);
+});
+
+it("[S44] NDJSON says its names exactly, and what a report has besides comes along to be named", async () => {
+  const lines = [
+    `{"device":" d1 ","at":${AT},"metrics":{" a":1},"unit":"C","revision":3}`,
+    `{"device":"d1","at":" ${AT} ","metric":" a","value":"2"}`,
+    `{"name":7,"when":${AT},"metrics":{"a":1}}`,
+    `{"device":"d1","at":${AT},"metric":null,"value":2}`,
+  ];
+  const rows = await read("exact.ndjson", lines.join("\n"));
+  expect(checked(rows)).toEqual([
+    ["d1", 0, { " a": 1 }, "revision 3", "unknown_field"],
+    ["d1", 0, { " a": 2 }],
+    [3, "device_missing"],
+    [4, "invalid_metric_name"],
+  ]);
+  const columns = { deviceColumn: "name", atColumns: ["when"] };
+  expect(checked(await read("named.ndjson", lines[2]!, columns))).toEqual([["7", 0, { a: 1 }]]);
+  const picked = `{"device":"d1","at":${AT},"metrics":{"a":1,"b":2}}\n{"device":"d1","at":${AT},"metric":"b","value":3}`;
+  expect(checked(await read("picked.ndjson", picked, { metrics: ["b"] }))).toEqual([
+    ["d1", 0, { b: 2 }],
+    ["d1", 0, { b: 3 }],
   ]);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   probationRows,
+  recallAt,
   type ScoredSeries,
   STANDARD_PROFILES,
   scoreAt,
@@ -81,6 +82,17 @@ describe("NAB's scorer", () => {
     // X = half − 2 − 0.22; base = −4; perfect = 2.
     expect(scoreAt(corpus, 0.5, lowFn).score).toBeCloseTo((100 * (half - 2 - 0.22 + 4)) / 6, 10);
     expect(scoreAt(corpus, 0.5, standard)).toMatchObject({ found: 1, falseAlarms: 2 });
+  });
+
+  it("[A68] tells the first incident of a series from later ones", () => {
+    const corpus = [
+      series(100, { 30: 0.9, 75: 0.5 }, [40, 49], [60, 69], [70, 79]),
+      // In probation a flagged row finds nothing.
+      series(100, { 12: 1 }, [10, 14]),
+      series(100, { 40: 1 }),
+    ];
+    expect(recallAt(corpus, 0.5)).toEqual({ first: { found: 0, of: 2 }, repeated: { found: 1, of: 2 } });
+    expect(recallAt(corpus, 0.6).repeated.found).toBe(0);
   });
 
   it("[A43] flags at the threshold and above", () => {

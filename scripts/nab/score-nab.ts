@@ -67,12 +67,13 @@ interface CountedRow {
   window: number;
 }
 
-/** The rows that count, over the whole corpus, by falling score. */
-function countedRows(corpus: readonly ScoredSeries[]): CountedRow[] {
+/** The rows of at least the threshold that count, over the whole corpus, by falling score. */
+function countedRows(corpus: readonly ScoredSeries[], threshold: number): CountedRow[] {
   const counted: CountedRow[] = [];
   let windowsBefore = 0;
   for (const { scores, windows } of corpus) {
     for (let row = probationRows(scores.length); row < scores.length; row++) {
+      if (!(scores[row]! >= threshold)) continue;
       const inside = windows.findIndex(({ firstRow, lastRow }) => firstRow <= row && row <= lastRow);
       counted.push({
         score: scores[row]!,
@@ -85,8 +86,12 @@ function countedRows(corpus: readonly ScoredSeries[]): CountedRow[] {
   return counted.sort((a, b) => b.score - a.score);
 }
 
-/** The outcome at every threshold that makes a difference, from flagging nothing to flagging everything. */
-function* sweep(corpus: readonly ScoredSeries[], weights: Weights): Generator<Outcome> {
+/** The outcome at every threshold that makes a difference, from flagging nothing down to `least`. */
+function* sweep(
+  corpus: readonly ScoredSeries[],
+  weights: Weights,
+  least = Number.NEGATIVE_INFINITY,
+): Generator<Outcome> {
   const windows = corpus.reduce((sum, series) => sum + series.windows.length, 0);
   const best = new Float64Array(windows).fill(Number.NEGATIVE_INFINITY);
   const base = -windows * weights.falseNegative;
@@ -102,7 +107,7 @@ function* sweep(corpus: readonly ScoredSeries[], weights: Weights): Generator<Ou
     falseAlarms,
   });
   yield outcome(Number.POSITIVE_INFINITY);
-  const rows = countedRows(corpus);
+  const rows = countedRows(corpus, least);
   for (let i = 0; i < rows.length; i++) {
     const { score, worth, window } = rows[i]!;
     if (window < 0) {
@@ -129,10 +134,7 @@ function* sweep(corpus: readonly ScoredSeries[], weights: Weights): Generator<Ou
  */
 export function scoreAt(corpus: readonly ScoredSeries[], threshold: number, weights: Weights): Outcome {
   let last: Outcome | undefined;
-  for (const outcome of sweep(corpus, weights)) {
-    if (outcome.threshold < threshold) break;
-    last = outcome;
-  }
+  for (const outcome of sweep(corpus, weights, threshold)) last = outcome;
   return { ...last!, threshold };
 }
 
@@ -143,4 +145,38 @@ export function scoreAtBest(corpus: readonly ScoredSeries[], weights: Weights): 
     if (best === undefined || outcome.score > best.score) best = outcome;
   }
   return best!;
+}
+
+/** How many incidents there are, and how many of them have a flagged row that counts. */
+export interface Recall {
+  found: number;
+  of: number;
+}
+
+/** Whether a window has a row that counts and is flagged when a row is at `score >= threshold`. */
+export function isFound(
+  scores: ArrayLike<number>,
+  { firstRow, lastRow }: IncidentWindow,
+  threshold: number,
+): boolean {
+  for (let row = Math.max(firstRow, probationRows(scores.length)); row <= lastRow; row++) {
+    if (scores[row]! >= threshold) return true;
+  }
+  return false;
+}
+
+/** The recall of the first incident of each series, and of the later ones, at a threshold. */
+export function recallAt(
+  corpus: readonly ScoredSeries[],
+  threshold: number,
+): Record<"first" | "repeated", Recall> {
+  const recall = { first: { found: 0, of: 0 }, repeated: { found: 0, of: 0 } };
+  for (const { scores, windows } of corpus) {
+    for (const [place, window] of windows.entries()) {
+      const one = place === 0 ? recall.first : recall.repeated;
+      one.of++;
+      if (isFound(scores, window, threshold)) one.found++;
+    }
+  }
+  return recall;
 }

@@ -1,4 +1,5 @@
 // A file → the recording in it, recognised by its content.
+import { aboutFile, checkFile } from "../command/file.ts";
 import { beijingAirCsv, beijingAirTar } from "./beijing-air.ts";
 import { campusiot } from "./campusiot.ts";
 import { nab } from "./nab.ts";
@@ -21,8 +22,26 @@ async function readOpening(path: string): Promise<string> {
   return Buffer.concat(chunks).toString("latin1", 0, OPENING_BYTES);
 }
 
-/** @throws when the file cannot be read, or is of none of the known kinds. */
+/** Errors of the file, here and while it is read, name it. @throws when it cannot be read, or is of none of the known kinds. */
 export async function openRecording(path: string): Promise<Recording> {
+  await checkFile(path);
+  try {
+    const recording = await recognise(path);
+    return { ...recording, read: () => naming(path, recording.read()) };
+  } catch (error) {
+    throw aboutFile(path, error);
+  }
+}
+
+async function* naming<T>(path: string, items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw aboutFile(path, error);
+  }
+}
+
+async function recognise(path: string): Promise<Recording> {
   const opening = await readOpening(path);
   if (opening.startsWith("ustar", TAR_MAGIC_AT_BYTES)) return beijingAirTar(path);
   const header = (opening.split(/\r?\n/, 1)[0] ?? "").replace(/^\u00ef\u00bb\u00bf/, "").replaceAll('"', "");

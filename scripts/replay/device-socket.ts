@@ -162,7 +162,7 @@ export class DeviceSocket {
   #receive(frame: ServerFrame): void {
     if (frame.type === "ack") this.#acknowledge(frame);
     else if (frame.type === "problem") this.#options.onProblem?.(frame.code);
-    else if (frame.type === "slow") this.#pause(frame.retryAfterMs);
+    else if (frame.type === "slow") this.#pause(frame.retryAfterMs, frame.seq !== undefined);
   }
 
   #acknowledge(ack: Ack): void {
@@ -174,12 +174,15 @@ export class DeviceSocket {
     this.#notify();
   }
 
-  /** What is unacknowledged may not have been taken: on the same connection it is sent again after the pause. */
-  #pause(pauseMs: number): void {
+  /**
+   * Sends nothing for so long. Where a frame was not taken, what is unacknowledged is sent again after that, on the same
+   * connection.
+   */
+  #pause(pauseMs: number, isRefused: boolean): void {
     const socket = this.#socket;
     this.#pausedUntil = performance.now() + pauseMs;
     void sleep(pauseMs, this.#options.signal).then(() => {
-      if (this.#socket === socket) this.#transmitAll();
+      if (isRefused && this.#socket === socket) this.#transmitAll();
       this.#notify();
     });
   }

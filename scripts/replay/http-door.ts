@@ -1,10 +1,11 @@
 // The gateway door: rounds of reports → `POST /v1/telemetry`, each batch repeated until it is acknowledged.
+import { LIMIT_CODES } from "../../schemas/codes.ts";
 import { PROBLEMS_LISTED_MAX } from "../../schemas/limits.ts";
 import type { TelemetryAnswer } from "../../schemas/reading.ts";
 import type { RecordedReport } from "../recordings/recording.ts";
 import { CLOCK_HEADER, type Door, type DoorContext, ReplayFailure } from "./door.ts";
 import { type Batch, planBatches, planRounds, type RoundPlan } from "./plan-rounds.ts";
-import { type Answer, postReports } from "./post-reports.ts";
+import { type Answer, limitedOf, postReports } from "./post-reports.ts";
 import { backoffMs, isTransient, sleep } from "./retry.ts";
 import { countReadings } from "./tally.ts";
 
@@ -45,7 +46,7 @@ export function httpDoor(context: DoorContext, plan: RoundPlan): Door {
 
   /** Books an answer and returns the reports to send again. */
   function settle(reports: RecordedReport[], answer: Answer): RecordedReport[] {
-    if (answer.body) return settleVerdicts(reports, answer.body);
+    if (answer.body) return settleVerdicts(reports, answer.body, answer.status);
     if (isTransient(answer.status)) return reports;
     if (answer.status === 401 || answer.status === 403 || answer.status === 404) {
       throw new ReplayFailure(`${context.url} answered ${answer.status}: ${answer.reason}`);
@@ -54,20 +55,31 @@ export function httpDoor(context: DoorContext, plan: RoundPlan): Door {
     return [];
   }
 
-  /** Each device out of reach is named by one problem, and all its reports have to go again; the other verdicts stand. */
-  function settleVerdicts(reports: RecordedReport[], answer: TelemetryAnswer): RecordedReport[] {
+  /**
+   * Each device out of reach is named by one problem, and all its reports have to go again, as have those that came too fast;
+   * the other verdicts stand.
+   */
+  function settleVerdicts(
+    reports: RecordedReport[],
+    answer: TelemetryAnswer,
+    status: number,
+  ): RecordedReport[] {
+    // A cut list may hide a device: then all go again, and what was stored comes back as duplicate.
+    if (status === 503 && answer.problems.length >= PROBLEMS_LISTED_MAX) return reports;
     const away = answer.problems.flatMap(({ code, index }) =>
       code === "unavailable" ? [reports[index]?.device] : [],
     );
-    // A cut list may hide a device: then all go again, and what was stored comes back as duplicate.
-    if (away.length > 0 && answer.problems.length >= PROBLEMS_LISTED_MAX) return reports;
-    const again = reports.filter(({ device }) => away.includes(device));
+    const limited = new Set(limitedOf(reports, answer));
+    const again = reports.filter((report) => away.includes(report.device) || limited.has(report));
     const againReadings = countReadings(again);
     tally.addVerdicts({ ...answer, refused: answer.refused - againReadings });
-    for (const problem of answer.problems) if (problem.code !== "unavailable") tally.addProblem(problem.code);
+    for (const { code } of answer.problems) if (!isMendedByTime(code)) tally.addProblem(code);
     tally.addAcknowledged(reports.length - again.length, countReadings(reports) - againReadings);
     return again;
   }
+
+  const isMendedByTime = (code: string) =>
+    code === "unavailable" || (LIMIT_CODES as readonly string[]).includes(code);
 
   return {
     async play(reports) {

@@ -1,14 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { parseArguments, UsageError } from "./parse-arguments.ts";
+import { UsageError } from "../command/run-command.ts";
+import { parseArguments } from "./parse-arguments.ts";
 
 describe("parseArguments", () => {
   it("needs nothing but the file", () => {
     expect(parseArguments(["air.tgz"])).toMatchObject({
       file: "air.tgz",
+      server: { url: undefined, state: ".wrangler/state", json: false },
       tenant: "demo",
       json: false,
       options: {
-        url: "http://127.0.0.1:8787",
         door: "http",
         speed: Infinity,
         clock: "recording",
@@ -29,17 +30,17 @@ describe("parseArguments", () => {
 
   it("reads every option", () => {
     const argv =
-      "x --url https://t.example.com/ --tenant acme --door socket --speed 60 --clock shift --batch 50 --concurrency 2 " +
+      "x --url https://t.example.com/ --state there --tenant acme --door socket --speed 60 --clock shift --batch 50 --concurrency 2 " +
       "--commit-every 10000 --window 9 --retry-for 1.5 --no-seal --devices a,b --limit 7 --json --from 2013-03 --to 2013-04";
     expect(parseArguments(argv.split(" "))).toEqual({
       file: "x",
+      server: { url: "https://t.example.com", state: "there", json: true },
       tenant: "acme",
       token: undefined,
       adminToken: undefined,
       json: true,
       selection: { fromMs: Date.UTC(2013, 2), toMs: Date.UTC(2013, 3), devices: ["a", "b"], limit: 7 },
       options: {
-        url: "https://t.example.com",
         door: "socket",
         speed: 60,
         clock: "shift",

@@ -1,5 +1,8 @@
 // The command line of `npm run replay` → what to play and how.
 import { parseArgs } from "node:util";
+import { instantOf, originOf, TENANT } from "../command/arguments.ts";
+import { SERVER_OPTIONS, SERVER_USAGE } from "../command/find-server.ts";
+import { UsageError } from "../command/run-command.ts";
 import type { ReplayOptions } from "./play.ts";
 import type { Selection } from "./select-reports.ts";
 
@@ -9,7 +12,7 @@ Plays a recording of real devices into a running Telltale. FILE is the Beijing a
 files, CampusIoT uplinks (.ndjson), an OoO-Dataset CSV file or a NAB series, plain or gzipped.
 
 where
-  --url URL            the server                                        [http://127.0.0.1:8787]
+${SERVER_USAGE}
   --tenant NAME        tenant to sign tokens for                         [demo]
   --token TOKEN        call with this token instead: a gateway's for --door http, a device's for --door socket
   --admin-token TOKEN  with --token: the token that seals; without it nothing is sealed
@@ -36,23 +39,21 @@ output
 Exit code 0: everything acknowledged, 1: something was not, 2: wrong usage, 130: interrupted (the result so far is shown).
 TOKEN_SECRET in the environment signs for a deployment instead of the local run.`;
 
-export class UsageError extends Error {
-  override name = "UsageError";
-}
-
 export interface ReplayArguments {
   file: string;
+  /** Where the server is said to be, and where the local run notes it. */
+  server: { url?: string; state: string; json: boolean };
   tenant: string;
   token?: string;
   adminToken?: string;
   json: boolean;
   selection: Selection;
-  options: Omit<ReplayOptions, "recording" | "selection" | "tokens">;
+  options: Omit<ReplayOptions, "recording" | "selection" | "tokens" | "url">;
 }
 
 const OPTIONS = {
-  url: { type: "string", default: "http://127.0.0.1:8787" },
-  tenant: { type: "string", default: "demo" },
+  ...SERVER_OPTIONS,
+  tenant: { type: "string", default: TENANT },
   token: { type: "string" },
   "admin-token": { type: "string" },
   door: { type: "string", default: "http" },
@@ -87,21 +88,25 @@ export function parseArguments(argv: readonly string[]): ReplayArguments | undef
   if (values.token !== undefined && door === "socket" && devices?.length !== 1) {
     throw new UsageError("--token with --door socket is the token of one device: name it by --devices");
   }
-  const fromMs = instantOf("--from", values.from);
-  const toMs = instantOf("--to", values.to);
+  const fromMs = values.from === undefined ? undefined : instantOf("--from", values.from);
+  const toMs = values.to === undefined ? undefined : instantOf("--to", values.to);
   if (fromMs !== undefined && toMs !== undefined && fromMs >= toMs)
     throw new UsageError("--from must be before --to");
   const speed = values.speed === "max" ? Infinity : numberOf("--speed", values.speed, Number.MIN_VALUE);
   const retryForSeconds = numberOf("--retry-for", values["retry-for"], 0);
   return {
     file,
+    server: {
+      url: values.url === undefined ? undefined : originOf(values.url),
+      state: values.state,
+      json: values.json,
+    },
     tenant: values.tenant,
     token: values.token,
     adminToken: values["admin-token"],
     json: values.json,
     selection: { fromMs, toMs, devices, limit: countOf("--limit", values.limit) },
     options: {
-      url: originOf(values.url),
       door,
       speed,
       clock: oneOf("--clock", values.clock, ["recording", "shift", "now"] as const),
@@ -144,22 +149,4 @@ function countOf(option: string, given: string | undefined): number | undefined 
   if (given === undefined) return undefined;
   if (!/^[1-9]\d{0,8}$/.test(given)) throw new UsageError(`${option} ${given}: a whole number from 1`);
   return Number(given);
-}
-
-/** A month, a day or an instant; without an offset it is UTC, as everywhere in Telltale. */
-function instantOf(option: string, given: string | undefined): number | undefined {
-  if (given === undefined) return undefined;
-  const hasOffset = /(Z|[+-]\d\d:?\d\d)$/i.test(given) || !given.includes("T");
-  const at = /^\d{4}-\d\d/.test(given) ? Date.parse(hasOffset ? given : `${given}Z`) : Number.NaN;
-  if (Number.isNaN(at))
-    throw new UsageError(`${option} ${given}: like 2013-03, 2013-03-01 or 2013-03-01T06:00Z`);
-  return at;
-}
-
-function originOf(url: string): string {
-  const parsedUrl = URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsedUrl || !/^https?:$/.test(parsedUrl.protocol)) {
-    throw new UsageError(`--url ${url}: like http://127.0.0.1:8787 or https://telemetry.example.com`);
-  }
-  return parsedUrl.href.replace(/\/+$/, "");
 }

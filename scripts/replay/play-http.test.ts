@@ -89,6 +89,24 @@ describe("replay over HTTPS", () => {
     expect(isWhole(result)).toBe(true);
   });
 
+  it("[F2] reports that came too fast alone are sent again; the others' verdicts stand", async () => {
+    server.misbehave = (request, first) => {
+      if (request !== 0) return undefined;
+      const counts = { ...server.take(first.slice(0, 4)), refused: 2 * (first.length - 4) };
+      const problems = [{ index: 4, code: "rate_limited", message: "too fast" }];
+      const body = JSON.stringify({ ...counts, problems, limitedReports: [[4, first.length]] });
+      return { status: 429, retryAfter: "0", body };
+    };
+    const result = await play({ batchReports: 100, concurrency: 1 });
+    expect(result).toMatchObject({
+      requests: 2,
+      problems: {},
+      readings: { stored: 120, duplicate: 0, refused: 0 },
+    });
+    expect(server.requests[1]!.reports).toEqual(server.requests[0]!.reports.slice(4));
+    expect(isWhole(result)).toBe(true);
+  });
+
   it("a request refused whole stays unacknowledged, and its code is counted", async () => {
     server.misbehave = (request) =>
       request === 0 ? { status: 400, body: '{"code":"invalid_report"}' } : undefined;

@@ -56,6 +56,16 @@ describe("replay over sockets", () => {
     for (const instants of server.taken.values()) expect([...new Set(instants)].sort()).toEqual(steps);
   });
 
+  it("[F18] one that is asked to slow down, and of which nothing was refused, sends nothing again", async () => {
+    server.holdsReports = true;
+    server.warnsAt = (frame) => frame === 10 || frame === 70;
+    const result = await play({ windowReports: 16 });
+    expect(result).toMatchObject({
+      reports: { acknowledged: 120 },
+      readings: { stored: 240, duplicate: 0 },
+    });
+  });
+
   it("a bad token ends the replay and says why, long before its patience", async () => {
     server.token = "another";
     const result = await play({ retryForMs: 60_000 });

@@ -53,7 +53,8 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
   const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
   const tally = new Tally();
   let extent: Extent | undefined;
-  if (clock === "shift" || options.measure) extent = await measureExtent(selectReports(recording, selection));
+  if (clock === "shift" || options.measure)
+    extent = await measureExtent(selectReports(recording, selection), signal);
 
   const startedAt = performance.now();
   let newestArrivedAt = -Infinity;

@@ -5,7 +5,10 @@ import { parseRetryAfterMs } from "./retry.ts";
 export interface Answer {
   /** 503 also stands for a server that did not answer at all. */
   status: number;
-  /** The verdicts; present when `status` is 200, and at 503 when only some devices were out of reach. */
+  /**
+   * The verdicts; present when `status` is 200, at 422 (none was taken), at 429 (`limitedReports` were not taken), and at 503
+   * when only some devices were out of reach.
+   */
   body?: TelemetryAnswer;
   /** The code of the problem document. */
   code?: string;
@@ -62,6 +65,12 @@ function parseJson(text: string): unknown {
     return undefined;
   }
 }
+
+/** Returns those of the reports of a request that came too fast, in their order: they may be sent again. */
+export const limitedOf = <Report>(
+  reports: readonly Report[],
+  { limitedReports = [] }: TelemetryAnswer,
+): Report[] => limitedReports.flatMap(([from, to]) => reports.slice(from, to));
 
 /** Enough of a look to tell the answer from a proxy's page. */
 function isTelemetryAnswer(value: unknown): value is TelemetryAnswer {

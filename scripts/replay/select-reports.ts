@@ -39,10 +39,14 @@ export interface Extent {
   endsAt: number;
 }
 
-/** Reads through a selection once, to know its length and its end before it is played. */
-export async function measureExtent(reports: AsyncIterable<RecordedReport>): Promise<Extent> {
+/** Reads through a selection once, or until `signal` aborts, to know its length and its end before it is played. */
+export async function measureExtent(
+  reports: AsyncIterable<RecordedReport>,
+  signal?: AbortSignal,
+): Promise<Extent> {
   const extent = { reports: 0, firstAt: Infinity, endsAt: -Infinity };
   for await (const { at, arrivedAt } of reports) {
+    if (signal?.aborted) break;
     extent.reports++;
     extent.firstAt = Math.min(extent.firstAt, at);
     extent.endsAt = Math.max(extent.endsAt, at, arrivedAt);

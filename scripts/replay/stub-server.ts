@@ -31,6 +31,8 @@ export class StubServer {
   misbehave: (request: number, reports: StubReport[]) => Misbehaviour = () => undefined;
   /** Asked for each socket frame; true cuts the connection instead. */
   cutAt: (frame: number) => boolean = () => false;
+  /** Asked for each socket frame; true asks the device to slow down, and takes the frame. */
+  warnsAt: (frame: number) => boolean = () => false;
   /** Acknowledge at a flush only. */
   holdsReports = false;
   /** Token a caller must have, if set. */
@@ -131,6 +133,8 @@ export class StubServer {
         buffer = buffer.subarray(frame.bytes);
         if (frame.opcode === 8) return void socket.end(Buffer.from([0x88, 0]));
         const message = JSON.parse(frame.text) as StubReport & { type: string };
+        if (this.warnsAt(this.#frames))
+          socket.write(textFrame(JSON.stringify({ type: "slow", retryAfterMs: 1 })));
         if (this.cutAt(this.#frames++)) return void socket.destroy();
         if (message.type === "report") held.push({ ...message, device });
         if (message.type === "flush" || !this.holdsReports) settle();

@@ -3,7 +3,7 @@ import { VERDICTS, type Verdict } from "../../schemas/codes.ts";
 import { atOf, type Grid, HOUR_MS, indexOf, METRICS } from "./beijing-grid.ts";
 import type { Delivery } from "./schedule.ts";
 
-const ALLOWED_LATENESS_MS = 60_000;
+const WATERMARK_LAG_MS = 60_000;
 
 export interface Expectation {
   verdicts: Record<Verdict, number>;
@@ -17,7 +17,7 @@ export function expectationOf(grid: Grid, deliveries: readonly Delivery[]): Expe
   const cells = new Float64Array(grid.cells.length).fill(NaN);
   const newestAt = new Float64Array(grid.stations.length).fill(-Infinity);
   for (const { station, hour, metric, value } of deliveries) {
-    const isLate = atOf(hour) + HOUR_MS <= newestAt[station]! - ALLOWED_LATENESS_MS;
+    const isLate = atOf(hour) + HOUR_MS <= newestAt[station]! - WATERMARK_LAG_MS;
     for (let m = 0; m < METRICS.length; m++) {
       const index = indexOf(grid, station, hour, m);
       const cell = m === metric ? value! : grid.cells[index]!;

@@ -71,7 +71,14 @@ export async function verifyBeijing(options: VerifyOptions): Promise<Verificatio
   );
   const deliveries = planDeliveries(grid, seed);
   const expected = expectationOf(grid, deliveries);
-  const run = await startLocal({ port: 0, state: options.state, split: false, tenant: TENANT, quiet: true });
+  const run = await startLocal({
+    port: 0,
+    state: options.state,
+    split: false,
+    tenant: TENANT,
+    vars: { CHORES: "always" },
+    quiet: true,
+  });
   try {
     const operator = new Operator(run.url, run.secret, TENANT);
     await operator.setRetention({

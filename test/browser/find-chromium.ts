@@ -14,3 +14,11 @@ export function findChromium(): string | undefined {
   ];
   return candidates.find((path) => existsSync(path));
 }
+
+/** How it is started: without what a container has not. */
+export const CHROMIUM_ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-dev-shm-usage",
+  "--disable-gpu",
+  "--disable-background-networking",
+];

@@ -63,7 +63,7 @@ export async function compareAlerts(
     const concerned = known.filter(({ zone }) => zones?.includes(zone) ?? true);
     compareChannel(channel, concerned, sent(channel), taken(channel), found);
     const { counts } = await client.deliveries(channel);
-    for (const state of ["waiting", "held", "dead"])
+    for (const state of ["waiting", "held", "refused", "dead"])
       if ((counts[state] ?? 0) > 0) found.note("lost", `${counts[state]} messages ${state} at ${channel}`);
   }
   return found;

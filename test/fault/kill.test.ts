@@ -38,7 +38,7 @@ async function postUntilAcknowledged(url: string, i: number, token: string): Pro
       signal: AbortSignal.timeout(10_000),
     };
     const answer = await fetch(`${url}/v1/telemetry`, request).catch(() => undefined);
-    if (answer?.status === 200) {
+    if (answer !== undefined && answer.status < 500) {
       const { refused } = (await answer.json()) as { refused: number };
       expect(refused).toBe(0);
       return;

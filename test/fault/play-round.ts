@@ -24,9 +24,8 @@ const SETTLE_MS_MAX = 60_000;
 const STORM_SEALINGS = 4;
 const STORM_PAUSE_MS = 150;
 const TICK_PAUSE_MS = 400;
-/** Phases of a deletion after the object has forgotten; and of those the ones after the files have been written anew. */
-const NEW_LIFE = ["files", "staged", "orphans", "hours", "finish", "past", "past hours", "end", "done"];
-const ERASED = NEW_LIFE.slice(2);
+/** Phases of a deletion after the files have been written anew. */
+const ERASED = ["orphans", "alerts", "hours", "finish", "past", "past hours", "end", "done"];
 
 export const playRound: Play<RoundResult> = async (seed, todayMs, server, secret, signal) =>
   await new PlayedRound(planRound(seed, todayMs), server, secret).play(signal);
@@ -109,16 +108,16 @@ class PlayedRound {
 
   /** Asks again and again, as an operator does whose server goes away. */
   async #delete(device: string): Promise<void> {
-    while (!NEW_LIFE.includes(await this.#phaseOfDeletion(device))) {
+    for (; !this.#deletions.has(device); await sleep(TICK_PAUSE_MS)) {
       this.#failed.signal.throwIfAborted();
-      await sleep(TICK_PAUSE_MS);
+      await this.#phaseOfDeletion(device);
     }
     this.#ledger.forget(device);
     this.#deleted.push(device);
     this.#storm.note("device deleted under way");
   }
 
-  /** How far the deletion is; asked for the first time, or when it gave up, it begins or goes on. "": nobody says. */
+  /** How far the deletion is; it begins when it is asked for the first time, and goes on when it gave up. "": nobody says. */
   async #phaseOfDeletion(device: string): Promise<string> {
     const token = await this.#client.token("admin");
     const path = this.#deletions.get(device);
@@ -131,7 +130,8 @@ class PlayedRound {
       progress: { phase: string };
     };
     this.#deletions.set(device, `/v1/admin/jobs/${id}`);
-    if (status === "failed") this.#deletions.delete(device);
+    if (status === "failed")
+      await this.#client.ask(`/v1/admin/jobs/${id}/resume`, { method: "POST", token }).catch(() => undefined);
     return progress.phase;
   }
 
@@ -159,11 +159,13 @@ class PlayedRound {
     }
   }
 
-  /** Blocks are sealed and sent until storage has confirmed each. */
+  /** Blocks are sealed and sent until storage has confirmed each; a next life's are taken when the deletion is so far. */
   async #settle(): Promise<void> {
     const deadline = Date.now() + SETTLE_MS_MAX;
+    await this.#expireLeases();
     let waiting = this.#ledger.devices;
     for (; waiting.length > 0; await sleep(100)) {
+      if (this.#deleted.length > 0) await this.#server.order({ do: "tick" }, SETTLE_MS_MAX);
       const answers = await Promise.all(waiting.map((device) => this.#client.seal(device)));
       const isDone = answers.map(({ status, body }) => {
         const { sealed, pending } = body as { sealed: number; pending: number };

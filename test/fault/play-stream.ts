@@ -12,7 +12,7 @@ export interface World {
   ledger: Ledger;
   token(stream: Stream): Promise<string>;
   evict(device: string, webSockets: "hibernate" | "close"): Promise<void>;
-  /** Resolves when the device is gone from everywhere. */
+  /** Resolves when its deletion is answered: what comes after that is its next life. */
   delete(device: string): Promise<void>;
   note(fault: OuterFault): void;
   /** Called after each step that was sent for the first time. */
@@ -173,6 +173,7 @@ class Frames {
   /** Takes in what came; gives how many steps are acknowledged. */
   #hear(wire: WireSocket): number {
     for (const frame of wire.frames.splice(0)) {
+      if (frame.type === "slow" && frame.seq === undefined) continue; // a queue refused; it takes all the same
       if (frame.type !== "ack") throw new Error(`unexpected: ${JSON.stringify(frame)}`);
       const through = frame.seq + 1;
       const reports = this.#sent.slice(this.#acknowledged, through);

@@ -1,6 +1,7 @@
 // npm run fault: rounds of breaking everything, and a table of what was broken and what it cost, which must be nothing.
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
+import { runCommand, UsageError } from "../../scripts/command/run-command.ts";
 import {
   ALERT_FAULTS,
   addCounts,
@@ -64,6 +65,7 @@ const ALERTS: Game<AlertRoundResult> = {
   ],
 };
 
+/** Undefined: help was asked for. */
 function readArguments() {
   const { values } = parseArgs({
     options: {
@@ -75,14 +77,11 @@ function readArguments() {
       help: { type: "boolean", default: false },
     },
   });
-  if (values.help) {
-    console.log(USAGE);
-    process.exit(0);
-  }
+  if (values.help) return undefined;
   const number = (name: "rounds" | "seed" | "servers", least: number) => {
     const value = Number(values[name]);
     if (Number.isSafeInteger(value) && value >= least) return value;
-    throw new Error(`--${name} ${values[name]}: a whole number from ${least}\n\n${USAGE}`);
+    throw new UsageError(`--${name} ${values[name]}: a whole number from ${least}`);
   };
   return {
     alerts: values.alerts,
@@ -93,7 +92,7 @@ function readArguments() {
   };
 }
 
-type Options = Omit<ReturnType<typeof readArguments>, "alerts">;
+type Options = Omit<NonNullable<ReturnType<typeof readArguments>>, "alerts">;
 interface Played {
   seed: number;
   faults: FaultCounts;
@@ -149,7 +148,16 @@ async function run<R extends Played>(game: Game<R>, options: Options, flags: str
   return bad.length === 0 && outcomes.length === options.rounds;
 }
 
-const { alerts, ...options } = readArguments();
-console.log(`${options.rounds} rounds from seed ${options.seed}`);
-const isGood = alerts ? await run(ALERTS, options, "--alerts ") : await run(READINGS, options, "");
-process.exitCode = isGood ? 0 : 1;
+async function main(): Promise<number> {
+  const given = readArguments();
+  if (given === undefined) {
+    console.log(USAGE);
+    return 0;
+  }
+  const { alerts, ...options } = given;
+  console.log(`${options.rounds} rounds from seed ${options.seed}`);
+  const isGood = alerts ? await run(ALERTS, options, "--alerts ") : await run(READINGS, options, "");
+  return isGood ? 0 : 1;
+}
+
+runCommand(USAGE, main);

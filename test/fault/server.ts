@@ -13,7 +13,13 @@ export interface ServerAnswer {
 }
 
 /** Everything that waits for a time waits little, so that a round is seconds. */
-const VARS = { OUTBOX_RESEND_MS: "400", SEAL_SPREAD_MS: "0", GRACE_MS: "500", NOTICE_RESEND_MS: "400" };
+const VARS = {
+  OUTBOX_RESEND_MS: "400",
+  SEAL_SPREAD_MS: "0",
+  GRACE_MS: "500",
+  NOTICE_RESEND_MS: "400",
+  CHORES: "always",
+};
 
 let run: LocalRun | undefined;
 

@@ -7,7 +7,7 @@ import type { Silence } from "../../schemas/channel.ts";
 import type { Role } from "../../schemas/token.ts";
 import { runScript } from "./run-script.ts";
 import { type Answer, problemOf, type TenantClient } from "./tenant-client.ts";
-import { eachTopology } from "./topology.ts";
+import { eachSharedTopology } from "./topology.ts";
 import { until } from "./until.ts";
 
 const hot = { id: "hot", name: "Too hot", condition: { type: "threshold", metric: "temp", above: 80 } };
@@ -30,7 +30,7 @@ const send = async (
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
 
-eachTopology((server) => {
+eachSharedTopology((server) => {
   const acme = () => server.tenant("acme");
 
   it("[A2] [A28] [A29] what is written is listed, changed and deleted", async () => {
@@ -153,7 +153,7 @@ eachTopology((server) => {
       reading: { value: 91 },
     });
     const ada = await signToken(
-      { tenant: "life", role: "operator", sub: "Ada", ttlSeconds: 60 },
+      { tenant: tenant.tenant, role: "operator", sub: "Ada", ttlSeconds: 60 },
       server.run.secret,
       Date.now(),
     );

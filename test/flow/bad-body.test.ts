@@ -2,9 +2,9 @@
 import { expect, it } from "vitest";
 import { type BadBody, OF_UNKNOWN_TYPE, TOO_LARGE, UNREADABLE } from "./bad-bodies.ts";
 import { problemOf } from "./tenant-client.ts";
-import { eachTopology } from "./topology.ts";
+import { eachSharedTopology } from "./topology.ts";
 
-eachTopology((server) => {
+eachSharedTopology((server) => {
   const tenant = () => server.tenant("acme");
   const at = Date.now();
 

@@ -10,14 +10,14 @@ import {
   WRONG_SHAPES,
   WRONG_TIMES,
 } from "./bad-readings.ts";
-import { eachTopology } from "./topology.ts";
+import { eachSharedTopology } from "./topology.ts";
 
 const GOOD = { at: Date.now() - 1_000, metrics: { good: 1 } };
 
 const sum = ({ stored, duplicate, corrected, late, quarantined, refused }: TelemetryAnswer) =>
   stored + duplicate + corrected + late + quarantined + refused;
 
-eachTopology((server) => {
+eachSharedTopology((server) => {
   const tenant = () => server.tenant("acme");
 
   it.each(NO_NUMBERS)("[I11] [I8] %s: %s, and the good readings around it are kept", refused);

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { type ServerFrame, telemetryAnswer } from "../../schemas/reading.ts";
 import { FrameSocket } from "./frame-socket.ts";
 import { problemOf } from "./tenant-client.ts";
-import { eachTopology } from "./topology.ts";
+import { eachSharedTopology } from "./topology.ts";
 import { until } from "./until.ts";
 
 const START = Date.now() - 60_000;
@@ -13,7 +13,7 @@ const reports = (count: number) =>
 const lines = (items: object[]) => items.map((item) => JSON.stringify(item)).join("\n");
 const NDJSON = { "content-type": "application/x-ndjson" };
 
-eachTopology((server) => {
+eachSharedTopology((server) => {
   const acme = () => server.tenant("acme");
   const socketOf = async (token: string, search = "") =>
     FrameSocket.open<ServerFrame>(`${acme().url}/v1/connect${search}`, { token });

@@ -34,7 +34,9 @@ export class EventStream<F extends { type: string; seq: number }> {
         .split("\n")
         .map((line) => [line.slice(0, line.indexOf(": ")), line.slice(line.indexOf(": ") + 2)]),
     );
-    const frame = JSON.parse(fields.get("data") ?? "null") as F;
+    const data = fields.get("data");
+    if (data === undefined) return; // a comment
+    const frame = JSON.parse(data) as F;
     if (fields.get("event") !== frame.type || fields.get("id") !== String(frame.seq))
       throw new Error(`odd event: ${event}`);
     this.frames.push(frame);

@@ -111,7 +111,7 @@ async function zoneHours(tenant: string): Promise<Map<string, unknown>> {
   const hours = Map.groupBy(rows, ({ id }) => id);
   return new Map(
     [...hours].map(([id, own]) => {
-      const merged = mergeZoneHours(own.map((row) => ({ ...row, metrics: unpackZoneMetrics(row.metrics) })))!;
+      const merged = mergeZoneHours(own.map((row) => ({ ...row, ...unpackZoneMetrics(row.metrics) })))!;
       const metrics = [...merged.metrics].map(([metric, { devices, summary }]) => {
         const { count, min, max, sum, squares, sketch } = summary;
         return [
@@ -302,4 +302,40 @@ it("[S20] what lies within the horizon goes through the front door, and every ro
   ]);
   const usage = await runScript("import.ts", ["--url", "ftp://x", file]);
   expect([usage.code, usage.stderr]).toEqual([2, expect.stringMatching(/--url ftp:\/\/x.*usage:/s)]);
+});
+
+it("[S38] [S40] the archive's own files give a correction back in any order of the files, and so does its export as CSV", async () => {
+  const tenant = server.tenant("corrected");
+  const at = Date.UTC(2019, 4, 1);
+  const name = "=1+1";
+  const rows = (value: string) => `device;at;Temperatur, Grad;${name}\nk1;${at};${value};-5\n`;
+  // Taken after each import: files that are merged later are among them.
+  const kept = new Map<string, string>();
+  for (const value of ["10,5", "777,25"]) {
+    await imported(tenant, [await written(`${value}.csv`, rows(value)), "--zone", "hall"]);
+    const { files } = (await asAdmin(tenant, "/v1/archive?limit=1000")) as { files: { key: string }[] };
+    for (const { key } of files.filter((file) => file.key.startsWith("raw/") && !kept.has(file.key))) {
+      const answer = await fetch(`${tenant.url}/v1/archive/${key}`, {
+        headers: { authorization: `Bearer ${await tenant.token("viewer")}` },
+      });
+      const bytes = new Uint8Array(await answer.arrayBuffer());
+      kept.set(key, await written(`own-${kept.size}.parquet`, bytes));
+    }
+  }
+  const paths = [...kept.values()];
+  expect(paths.length).toBeGreaterThan(1);
+  for (const [i, order] of [paths, paths.toReversed()].entries()) {
+    const again = server.tenant(`again-${i}`);
+    expect((await imported(again, order)).job.progress.counts).toMatchObject({ stored: 2, corrected: 0 });
+    expect(await again.readings("k1", "Temperatur, Grad")).toEqual([[at, 777.25]]);
+  }
+  const exported = await fetch(
+    `${tenant.url}/v1/devices/k1/history/export?metric=${encodeURIComponent(name)}&format=csv&from=${at}&to=${at + 1}`,
+    { headers: { authorization: `Bearer ${await tenant.token("viewer")}` } },
+  );
+  const text = await exported.text();
+  expect(text).toBe(`metric,at,value\r\n"'=1+1",${at},-5\r\n`);
+  const back = server.tenant("back");
+  await imported(back, [await written("export.csv", text), "--device", "k1"]);
+  expect(await back.readings("k1", name)).toEqual([[at, -5]]);
 });

@@ -5,7 +5,7 @@ import { deviceEntry, fleetAnswer, zoneList } from "../../schemas/query.ts";
 import { EventStream } from "./event-stream.ts";
 import { FrameSocket } from "./frame-socket.ts";
 import type { TenantClient } from "./tenant-client.ts";
-import { eachTopology } from "./topology.ts";
+import { eachSharedTopology } from "./topology.ts";
 import { until } from "./until.ts";
 
 interface Watching {
@@ -35,7 +35,7 @@ const WAYS = [
 const has = (metric: string, value: number) => (frame: Extract<ZoneFrame, { type: "update" }>) =>
   frame.metrics[metric]?.value === value;
 
-eachTopology((server) => {
+eachSharedTopology((server) => {
   let tenants = 0;
   /** A tenant whose pump-1 has reported once. All tests run side by side: most of their time goes in waiting for the
    * device, which shows itself once a second. */

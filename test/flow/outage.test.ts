@@ -83,19 +83,24 @@ describe.concurrent("an outage", () => {
     await plant.report(devices, 90);
     const { id } = await plant.incidentWith({ members: 500, active: 500 });
     expect((await plant.incident(id)).alerts).toHaveLength(500);
-    await plant.told("update"); // when joining has calmed
+    // The fire lists who had joined by then; an update, when joining has calmed, the others, if there are any.
+    const listed = () =>
+      new Set(plant.webhooks.flatMap(({ body }) => body.alerts.map(({ device }) => device)));
+    await until("all 500 to be told", () => (listed().size === 500 ? true : undefined));
     await plant.report(devices, 10);
     const resolve = await plant.told("resolve");
     expect(resolve.body.alerts.map(({ device }) => device).sort()).toEqual(devices.toSorted());
     expect(resolve.body.alerts.every(({ state }) => state === "resolved")).toBe(true);
     await plant.incidentWith({ state: "resolved", members: 500, active: 0 });
-    const listed = (await plant.alerts("limit=1000")).alerts;
-    expect(new Set(listed.map(({ device }) => device)).size).toBe(500);
-    expect(new Set(listed.map(({ incident, state }) => `${incident} ${state}`))).toEqual(
+    const { alerts } = await plant.alerts("limit=1000");
+    expect(new Set(alerts.map(({ device }) => device)).size).toBe(500);
+    expect(new Set(alerts.map(({ incident, state }) => `${incident} ${state}`))).toEqual(
       new Set([`${id} resolved`]),
     );
-    const told = ["fire.0", "update.0", "resolve.0"];
-    expect(plant.webhooks.map(({ key }) => key)).toEqual(told.map((what) => `${id}.${what}`));
+    const told = plant.webhooks.map(({ key }) => key);
+    const most = ["fire.0", "update.0", "resolve.0"].map((what) => `${id}.${what}`);
+    expect(told).toEqual(most.filter((key) => told.includes(key)));
+    expect([told[0], told.at(-1)]).toEqual([most[0], most[2]]);
   }, 180_000);
 
   it("[A8] [A26] of a gateway: the gateway is told of, the thirty devices behind it are muted", async () => {

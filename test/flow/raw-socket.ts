@@ -72,6 +72,14 @@ export class RawSocket {
     );
   }
 
+  /** Waits for the other side's close frame, answers it as RFC 6455 §5.5.1 has it, and waits for the connection to end. */
+  async closedByServer(): Promise<number> {
+    const code = await until("a close frame", () => this.closeCode);
+    this.write(frameBytes(Uint8Array.of(code >> 8, code & 0xff), OPCODE.close));
+    await until("the end of the connection", () => this.isEnded || undefined);
+    return code;
+  }
+
   /** Ends the connection as a lost network does: no close frame, no goodbye. */
   vanish(): void {
     this.#tcp.resetAndDestroy();

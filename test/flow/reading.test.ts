@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { archiveAnswer } from "../../schemas/query.ts";
 import { askDuckDb } from "./duck.ts";
 import type { TenantClient } from "./tenant-client.ts";
-import { eachTopology } from "./topology.ts";
+import { eachSharedTopology } from "./topology.ts";
 import { until } from "./until.ts";
 
 const HOUR_MS = 3_600_000;
@@ -60,7 +60,7 @@ async function archived(tenant: TenantClient): Promise<Uint8Array[]> {
   );
 }
 
-eachTopology((server) => {
+eachSharedTopology((server) => {
   const acme = () => server.tenant("acme");
 
   it("[D4] [D15] a report posted is in latest and in the hot history at once", async () => {

@@ -1,5 +1,5 @@
 // A command of the repository as its user runs it: a process of its own.
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -11,16 +11,25 @@ export interface Ended {
 }
 
 /** Runs `node scripts/<name> …args`; resolves when it ends. */
-export function runScript(name: string, args: readonly string[]): Promise<Ended> {
+export const runScript = (name: string, args: readonly string[]): Promise<Ended> =>
+  runFile(`scripts/${name}`, args);
+
+/** Runs `node <file> …args` in the repository. `onStart` is given the process. */
+export function runFile(
+  file: string,
+  args: readonly string[],
+  onStart: (process: ChildProcess) => void = () => {},
+): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(
+    const started = execFile(
       process.execPath,
-      [`scripts/${name}`, ...args],
+      [file, ...args],
       { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
         resolve({ code, stdout, stderr });
       },
     );
+    onStart(started);
   });
 }

@@ -4,8 +4,8 @@ import { eachTopology } from "./topology.ts";
 import { until } from "./until.ts";
 
 const HOUR_MS = 3_600_000;
-/** The end of a bucket of any length. */
-const END = Math.floor(Date.now() / (6 * HOUR_MS)) * 6 * HOUR_MS;
+/** The end of a bucket of any length, two minutes ago at least: by now its block is due. */
+const END = Math.floor((Date.now() - HOUR_MS / 30) / (6 * HOUR_MS)) * 6 * HOUR_MS;
 const at = (ms: number) => ({ "telltale-clock": String(ms) });
 
 eachTopology(

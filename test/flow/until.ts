@@ -1,7 +1,7 @@
 // Waits for what happens soon but at no promised instant.
 import { setTimeout as sleep } from "node:timers/promises";
 
-const DEADLINE_MS = 45_000;
+const DEADLINE_MS = 90_000;
 
 /** The first answer of `look` that is not undefined; `what` says what never came. */
 export async function until<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {

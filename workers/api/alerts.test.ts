@@ -1,7 +1,7 @@
 import { env } from "cloudflare:test";
 import { expect, it, vi } from "vitest";
 import type { Alert, AlertAction, Incident, IncidentSnapshot } from "../../schemas/alert.ts";
-import type { AlertDetail, ListedAlert } from "../../schemas/alert-http.ts";
+import type { AlertDetail, ListedAlert, ListedIncident } from "../../schemas/alert-http.ts";
 import type { AlertAnswer } from "../../schemas/message.ts";
 import { HOUR_MS, problem, T0 } from "../test-support.ts";
 import { answerOf, ask, named } from "./api-test-support.ts";
@@ -77,7 +77,7 @@ async function store(tenant: string, alert: Alert, incident = "north.1") {
 
 async function storeIncident(tenant: string, incident: Incident) {
   const { id, zone, state, openedAt, revision } = incident;
-  await env.CONTROL.prepare("INSERT INTO incident VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+  await env.CONTROL.prepare("INSERT INTO incident VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)")
     .bind(tenant, id, zone, state, openedAt, revision, JSON.stringify(incident))
     .run();
 }
@@ -281,7 +281,7 @@ it("[A23] an incident lists every member: as its zone knows it, else as D1 does;
       "a.b.1",
       zone(async () => known),
     ),
-  ).toEqual(known);
+  ).toEqual({ ...known, names: {} });
   expect(asked).toEqual(["outage/a.b"]);
   for (const incident of [async () => null, () => Promise.reject(new Error("away"))]) {
     const found = await get("a.b.1", zone(incident));
@@ -299,8 +299,42 @@ it("[A23] an incident lists every member: as its zone knows it, else as D1 does;
   expect(first.incidents.map(({ id }) => id)).toEqual(["a.b.2"]);
   const second = await page(`limit=1&after=${encodeURIComponent(first.next!)}`);
   expect([second.incidents.map(({ id }) => id), second.next]).toEqual([["a.b.1"], null]);
-  expect((await page("state=active&zone=a.b")).incidents).toEqual([stored]);
+  expect((await page("state=active&zone=a.b")).incidents).toMatchObject([stored]);
   expect((await page(`from=${T0 + 1}`)).incidents.map(({ id }) => id)).toEqual(["a.b.2"]);
+});
+
+it("[A54] [L16] an incident is listed with an active member: its device's name and its value; a deleted device has none", async () => {
+  await ask("leads", "operator", "/v1/devices/d2", { method: "PUT", body: { name: "Pump two" } });
+  const over = { state: "resolved", resolvedAt: T0 + 1, resolution: "cleared" } as const;
+  await store("leads", alertOf("hot.0.1.d1", over), "north.1");
+  await store("leads", alertOf("hot.0.1.d2"), "north.1");
+  await store("leads", alertOf("hot.0.2.d1", over), "north.2");
+  await store("strangers", alertOf("hot.0.1.d2"), "north.3");
+  for (const [i, id] of ["north.3", "north.2", "north.1"].entries()) {
+    await storeIncident("leads", incidentOf(id, { openedAt: T0 + i }));
+  }
+  const { incidents } = await answerOf<{ incidents: ListedIncident[] }>(
+    ask("leads", "viewer", "/v1/incidents"),
+  );
+  expect(incidents.map(({ id, lead }) => [id, lead])).toEqual([
+    [
+      "north.1",
+      {
+        device: "d2",
+        deviceName: "Pump two",
+        state: "firing",
+        metric: "temp",
+        reading: { at: T0, receivedAt: T0, value: 90 },
+        clearedBy: null,
+        firedAt: T0,
+      },
+    ],
+    ["north.2", expect.objectContaining({ device: "d1", deviceName: null, state: "resolved" })],
+    ["north.3", null],
+  ]);
+  expect(await answerOf(ask("leads", "viewer", "/v1/incidents/north.1"))).toMatchObject({
+    names: { d2: "Pump two" },
+  });
 });
 
 it("[A38] an action on an incident goes to all its active members, fifty at once, and says what became of each", async () => {

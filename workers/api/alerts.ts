@@ -7,14 +7,17 @@ import type { AlertDetail, AlertsQuery, ListedAlert } from "../../schemas/alert-
 import type { AlertAnswer } from "../../schemas/message.ts";
 import { alertEvent, alert as alertTable } from "../../schemas/tables.ts";
 import { Problem } from "../problem.ts";
-import { within } from "../within.ts";
+import { withDeadline } from "../with-deadline.ts";
 import type { ApiEnv } from "./env.ts";
 import { afterOf, nextOf } from "./page.ts";
 import { fromStorage } from "./storage.ts";
 
 type Row = Pick<typeof alertTable.$inferSelect, "body" | "incident">;
 
-/** A page, newest first; `next` is the cursor of the page after it, null at the end. */
+/**
+ * Returns a page of alerts, newest first; `next` is the `after` of the page after it, null at the end.
+ * @throws Problem `unavailable`.
+ */
 export async function listAlerts(
   control: D1Database,
   tenant: string,
@@ -49,9 +52,13 @@ export async function listAlerts(
 
 const listed = ({ body, incident }: Row): ListedAlert => ({ ...parse(body), incident });
 
+/** Parses an alert as D1 holds it. @throws ZodError when it is none. */
 export const parse = (body: string): Alert => alertSchema.parse(JSON.parse(body));
 
-/** One alert and its history. What its device says counts when that is newer: D1 is told a moment later. @throws Problem `alert_not_found`. */
+/**
+ * Returns one alert and its history. What its device says counts when that is newer: D1 is told a moment later.
+ * @throws Problem `alert_not_found`.
+ */
 export async function readAlert(env: ApiEnv, tenant: string, id: string): Promise<AlertDetail> {
   const isRow = and(eq(alertTable.tenant, tenant), eq(alertTable.id, id));
   const database = drizzle(env.CONTROL);
@@ -98,14 +105,14 @@ const DEVICE_ANSWERS_MS = 2_000;
 async function activeOn(env: ApiEnv, tenant: string, id: string): Promise<Alert | undefined> {
   const object = objectOf(env, tenant, id);
   try {
-    return (await within(DEVICE_ANSWERS_MS, id, object.alerts())).find((alert) => alert.id === id);
+    return (await withDeadline(DEVICE_ANSWERS_MS, id, object.alerts())).find((alert) => alert.id === id);
   } catch (error) {
     console.warn("a device did not say its alerts", { tenant, id, error: String(error) });
     return undefined;
   }
 }
 
-/** Asks the device. @throws Problem `alert_not_found`: the id names none. */
+/** Has the device act on its alert, and returns its answer. @throws Problem `alert_not_found`: the id names none. */
 export async function askDevice(
   env: ApiEnv,
   tenant: string,
@@ -116,7 +123,10 @@ export async function askDevice(
   return await objectOf(env, tenant, id).act(id, action, by);
 }
 
-/** @throws Problem `alert_not_found`, or `conflict`: it is over. */
+/**
+ * Acts on an alert in the name of `by`, and returns it after that.
+ * @throws Problem `alert_not_found`, or `conflict`: it is over.
+ */
 export async function act(
   env: ApiEnv,
   tenant: string,

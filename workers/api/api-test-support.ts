@@ -2,7 +2,7 @@
 import { createExecutionContext, env } from "cloudflare:test";
 import { signToken } from "../../core/token/sign.ts";
 import type { Role } from "../../schemas/token.ts";
-import { bearer, T0 } from "../test-support.ts";
+import { bearer } from "../test-support.ts";
 import type { ApiEnv } from "./env.ts";
 import { api } from "./worker.ts";
 
@@ -16,6 +16,10 @@ interface Asked {
   bindings?: Partial<Record<keyof ApiEnv, unknown>>;
 }
 
+/** What goes out as it is; anything else as JSON. */
+const isRaw = (body: unknown): body is BodyInit =>
+  typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
+
 /** Asks as somebody of this tenant and role. */
 export async function ask(
   tenant: string,
@@ -27,7 +31,7 @@ export async function ask(
   const request = new Request(`https://telltale.test${path}`, {
     method,
     headers: { ...own, ...headers },
-    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: isRaw(body) ? body : JSON.stringify(body) }),
   });
   return await api.fetch(request, { ...apiEnv, ...bindings } as ApiEnv, createExecutionContext());
 }
@@ -42,7 +46,11 @@ export async function answerOf<Answer>(response: Response | Promise<Response>): 
 
 /** An authorization header of somebody with a name. */
 export async function named(tenant: string, role: Role, sub: string): Promise<{ authorization: string }> {
-  const token = await signToken({ tenant, role, sub, ttlSeconds: 10 * 365 * 86_400 }, env.TOKEN_SECRET, T0);
+  const token = await signToken(
+    { tenant, role, sub, ttlSeconds: 10 * 365 * 86_400 },
+    env.TOKEN_SECRET,
+    Date.now(),
+  );
   return { authorization: `Bearer ${token}` };
 }
 

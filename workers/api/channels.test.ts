@@ -23,7 +23,10 @@ class ToldChannels {
         kind: "test",
         sentTo: channel.target,
       }),
-      deliveries: async (limit: number) => ({ deliveries: [], counts: { sent: limit } }),
+      deliveries: async (limit: number) => ({
+        deliveries: [{ incident: "north.1" }],
+        counts: { sent: limit },
+      }),
     };
   }
 }
@@ -136,6 +139,51 @@ it.each<[Target, string]>([
   },
 );
 
+it("[A73] a webhook's address is whole for admins only, and what either was shown is kept when it is sent back", async () => {
+  const { change, get } = clientOf("webhook-key");
+  const target = { type: "webhook", url: "https://example.com/in/k3y?key=k3y", secret: "s3cret" } as const;
+  const made = await answerOf<Channel>(change("POST", "", { ...hook, id: "one", target }));
+  const own = await answerOf<Channel>(change("GET", "/one"));
+  const [listed] = (await answerOf<{ channels: Channel[] }>(change("GET", ""))).channels;
+  for (const one of [made, own, listed!]) expect(one.target).toEqual({ ...target, secret: "•••" });
+  const masked = { ...target, url: "https://example.com/•••", secret: "•••" };
+  const shown = await get<Channel>("/one");
+  expect([shown.target, (await get<{ channels: Channel[] }>()).channels[0]!.target]).toEqual([
+    masked,
+    masked,
+  ]);
+  for (const sent of [own, shown]) {
+    await answerOf(change("PUT", "/one", { name: "Two", target: sent.target }));
+    expect(await storedTarget("webhook-key", "one")).toEqual(target);
+  }
+  const moved = { ...masked, url: "https://example.org/•••" };
+  await problem(change("PUT", "/one", { name: "Two", target: moved }), 400, "invalid_target");
+  const { results } = await env.CONTROL.prepare("SELECT * FROM audit WHERE tenant = 'webhook-key'").all();
+  expect(results.length).toBeGreaterThan(2);
+  expect(JSON.stringify(results)).not.toMatch(/k3y|s3cret/);
+});
+
+it("[A72] a test that comes too soon is 429 with the time to wait", async () => {
+  const { change } = clientOf("tested");
+  await answerOf(change("POST", "", { ...hook, id: "one" }));
+  const object = { test: async () => ({ retryAfterMs: 41_500 }) };
+  const asked = ask("tested", "operator", "/v1/channels/one/test", {
+    method: "POST",
+    bindings: { CHANNEL: { getByName: () => object } },
+  });
+  const answer = await asked;
+  expect(answer.headers.get("retry-after")).toBe("42");
+  expect(await problem(Promise.resolve(answer), 429, "rate_limited")).toMatchObject({ retryAfterMs: 41_500 });
+});
+
+it("[A71] a target with a secret is not kept with an address that is not encrypted", async () => {
+  const { change } = clientOf("plain");
+  const target = { ...hook.target, url: "http://example.com/hook" };
+  const { detail } = await problem(change("POST", "", { ...hook, target }), 400, "invalid_target");
+  expect(detail).toMatch(/no encryption.*secret.*https/);
+  await answerOf(change("POST", "", { ...hook, target: { type: "webhook", url: target.url } }));
+});
+
 it("[A28] a stored secret does not follow to another address, and a new one replaces it", async () => {
   const { change } = clientOf("moved");
   await answerOf(change("POST", "", { ...hook, id: "one" }));
@@ -188,16 +236,27 @@ it("[A37] a channel remembers where the API was reached, for the links in its me
   await change("POST", "", { id: "ops", ...hook });
   const shown = await get<Channel>("/ops");
   expect(shown.origin).toMatch(/^https?:\/\/[^/]+$/);
-  expect((await change("PUT", "/ops", { ...shown, origin: "https://elsewhere.test" })).status).toBe(200);
+  expect((await change("PUT", "/ops", shown)).status).toBe(200);
+  await problem(change("PUT", "/ops", { ...shown, origin: "https://elsewhere.test" }), 409, "conflict");
   expect(told.map(([, channel]) => channel?.origin)).toEqual([shown.origin, shown.origin]);
 });
 
-it("[A28] a channel is tried, and its deliveries are asked, with its own object", async () => {
+it("[A28] [A55] a channel is tried, and its deliveries are asked, with its own object, and name their rules", async () => {
   const { change, get } = clientOf("tried");
   await answerOf(change("POST", "", { ...hook, id: "one" }));
   const tried = await answerOf(change("POST", "/one/test"));
   expect(tried).toMatchObject({ state: "sent", kind: "test" });
-  expect(await get("/one/deliveries?limit=7")).toEqual({ deliveries: [], counts: { sent: 7 } });
+  const deliveries = (rule: string | null) => ({
+    deliveries: [{ incident: "north.1", rule }],
+    counts: { sent: 7 },
+  });
+  expect(await get("/one/deliveries?limit=7")).toEqual(deliveries(null));
+  await env.CONTROL.prepare(
+    "INSERT INTO incident (tenant, id, zone, state, opened_at, revision, body) VALUES ('tried', 'north.1', 'north', 'firing', 0, 1, ?1)",
+  )
+    .bind(JSON.stringify({ rule: { name: "Too hot" } }))
+    .run();
+  expect(await get("/one/deliveries?limit=7")).toEqual(deliveries("Too hot"));
   await problem(change("GET", "/one/deliveries?limit=0"), 400, "invalid_query");
   await problem(change("POST", "/two/test"), 404, "channel_not_found");
 });

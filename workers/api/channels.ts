@@ -6,21 +6,21 @@ import type { ApiEnv } from "./env.ts";
 import { channelsOf, listRules } from "./rules.ts";
 import { fromStorage } from "./storage.ts";
 
-/** All of them by id, with their secrets. */
+/** Returns all channels of the tenant by id, with their secrets. @throws Problem `unavailable`. */
 export async function listChannels(control: D1Database, tenant: string): Promise<Channel[]> {
   const select = control.prepare("SELECT body FROM channel WHERE tenant = ?1 ORDER BY id").bind(tenant);
   const { results } = await fromStorage("D1", select.all<{ body: string }>());
   return results.map(({ body }) => channelSchema.parse(JSON.parse(body)));
 }
 
-/** @throws Problem `channel_not_found`. */
+/** Returns a channel, with its secrets. @throws Problem `channel_not_found`. */
 export async function readChannel(control: D1Database, tenant: string, id: string): Promise<Channel> {
   const found = (await listChannels(control, tenant)).find((channel) => channel.id === id);
   if (found !== undefined) return found;
   throw new Problem("channel_not_found", `no channel ${id}; GET /v1/channels lists them`);
 }
 
-/** @throws Problem `conflict`: there is one of that id, or there are too many. */
+/** Adds a channel. @throws Problem `conflict`: there is one of that id, or there are too many. */
 export async function insertChannel(control: D1Database, tenant: string, channel: Channel): Promise<void> {
   const insert = control.prepare(INSERT).bind(tenant, channel.id, JSON.stringify(channel));
   if ((await fromStorage("D1", insert.run())).meta.changes > 0) return;
@@ -33,7 +33,7 @@ export async function insertChannel(control: D1Database, tenant: string, channel
   );
 }
 
-/** @throws Problem `channel_not_found`: somebody deleted it meanwhile. */
+/** Replaces a channel. @throws Problem `channel_not_found`: somebody deleted it meanwhile. */
 export async function updateChannel(control: D1Database, tenant: string, channel: Channel): Promise<void> {
   const { id } = channel;
   const update = control.prepare("UPDATE channel SET body = ?3 WHERE tenant = ?1 AND id = ?2");
@@ -42,7 +42,10 @@ export async function updateChannel(control: D1Database, tenant: string, channel
     throw new Problem("channel_not_found", `no channel ${id}; GET /v1/channels lists them`);
 }
 
-/** Its object first: what waits there is told nobody when the channel is gone. @throws Problem `conflict`: rules name it. */
+/**
+ * Deletes a channel, its object's messages first, so that nobody is told after it.
+ * @throws Problem `conflict`: rules name it.
+ */
 export async function removeChannel(env: ApiEnv, tenant: string, channel: Channel): Promise<void> {
   const { id } = channel;
   const naming = (await listRules(env.CONTROL, tenant)).filter((rule) => channelsOf(rule).includes(id));
@@ -60,7 +63,9 @@ export async function removeChannel(env: ApiEnv, tenant: string, channel: Channe
   }
 }
 
-/** Tells the channel's object; one that is away knows it with the next message. */
+/**
+ * Tells the channel's object of its settings. Never fails: an object that is away learns them with the next message.
+ */
 export async function configure(env: ApiEnv, tenant: string, channel: Channel): Promise<void> {
   try {
     await objectOf(env, tenant, channel.id).configure(channel);
@@ -69,6 +74,7 @@ export async function configure(env: ApiEnv, tenant: string, channel: Channel): 
   }
 }
 
+/** The object of a channel. */
 export const objectOf = (env: ApiEnv, tenant: string, id: string) => env.CHANNEL.getByName(`${tenant}/${id}`);
 
 const INSERT = `

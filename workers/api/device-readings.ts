@@ -2,6 +2,7 @@
 import type { HotReadings } from "../../schemas/message.ts";
 import type { ApiEnv } from "./env.ts";
 
+/** One device's readings of one metric, asked of its object, whose last answer is remembered. */
 export class DeviceReadings {
   readonly #device: ReturnType<ApiEnv["DEVICE"]["getByName"]>;
   readonly #metric: string;
@@ -26,7 +27,13 @@ export class DeviceReadings {
       return await this.ask(startMs, endMs);
     const { at, value } = said.found;
     const [start, end] = [firstFrom(at, startMs), firstFrom(at, endMs)];
-    return { ...said.found, at: at.subarray(start, end), value: value.subarray(start, end) };
+    const thinned = said.found.thinned?.filter((counted) => counted.at >= startMs && counted.at < endMs);
+    return {
+      ...said.found,
+      at: at.subarray(start, end),
+      value: value.subarray(start, end),
+      ...(thinned === undefined ? {} : { thinned }),
+    };
   }
 }
 

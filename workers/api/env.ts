@@ -12,9 +12,15 @@ interface Bindings extends TokenEnv, ClockEnv {
   FLEET: DurableObjectNamespace<FleetRpc & Rpc.DurableObjectBranded>;
   CONTROL: D1Database;
   COLD: R2Bucket;
+  /** Only asked how much they have to deliver; one that is not bound is not asked. */
+  ROLLUPS?: Queue;
+  NOTICES?: Queue;
+  ROLLUPS_DEAD?: Queue;
+  NOTICES_DEAD?: Queue;
   ASSETS: Fetcher;
   /** Only in a local run: the tenant whose viewer token the page is handed without a sign-in. */
   LOCAL_TENANT?: string;
 }
 
+/** The bindings and variables of the api Worker. */
 export type ApiEnv = Bindings & WarmEnv;

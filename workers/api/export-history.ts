@@ -1,5 +1,6 @@
 // GET /v1/devices/:device/history/export: points as a stream of lines, read as fast as they are taken.
 import { CONTENT_TYPES, exportError, exportHead, exportLines } from "../../core/history/export-text.ts";
+import { windowsOf } from "../../core/history/windows.ts";
 import type { ExportFormat, ExportQuery } from "../../schemas/query.ts";
 import { Problem } from "../problem.ts";
 import type { ApiEnv } from "./env.ts";
@@ -12,7 +13,7 @@ const PACE: Pace = { readings: 50_000, firstMs: 24 * 3_600_000, hours: SLICE_HOU
 const PIECE_CHARS = 64 * 1024;
 const PIECE_POINTS = 2_000;
 
-/** How long the last lines are given to get through: breaking off the connection overtakes what is on its way. */
+/** How long the last lines have to get through: breaking off the connection overtakes what is on its way. */
 const LAST_LINES_MS = 1_000;
 
 interface Asked {
@@ -24,8 +25,9 @@ interface Asked {
 }
 
 /**
- * What cannot be answered at all is a problem document. What fails under way ends the stream with an error, so that it is
- * not taken for complete; of NDJSON the last line says why, if it gets through.
+ * Returns a response that streams the export. What fails under way ends the stream with an error, so that it is not
+ * taken for complete; of NDJSON the last line says why, if it gets through.
+ * @throws Problem when nothing can be answered at all.
  */
 export async function exportHistory(env: ApiEnv, asked: Asked): Promise<Response> {
   const { device, query, format } = asked;
@@ -73,9 +75,10 @@ async function* readText(
 ): AsyncGenerator<string> {
   const { resolution } = query;
   const range = rangeOf(query, nowMs);
+  const windows = windowsOf(resolution, query.tz, range);
   let text = exportHead(format, resolution === "raw");
   for (const metric of new Set(query.metric)) {
-    const asked = { tenant, device, metric, resolution, ...range, pinned: undefined, pace: PACE };
+    const asked = { tenant, device, metric, windows, ...range, pinned: undefined, pace: PACE };
     for await (const { points } of readPoints(env, asked, new Meter())) {
       for (let start = 0; start < points.length; start += PIECE_POINTS) {
         text += exportLines(format, metric, points.slice(start, start + PIECE_POINTS));

@@ -4,9 +4,9 @@ import { decodeBlock } from "../../core/block/decode.ts";
 import { fleetPointOf } from "../../core/history/point.ts";
 import { summarise } from "../../core/window/summary.ts";
 import type { FleetHistoryAnswer, FleetPoint } from "../../schemas/query.ts";
-import { computeZoneHours } from "../aggregate/compute-zone-hours.ts";
+import { computeZoneHours } from "../aggregate/chores/compute-zone-hours.ts";
 import type { AggregateEnv } from "../aggregate/env.ts";
-import { storeBlocks } from "../aggregate/store-blocks.ts";
+import { storeBlocks } from "../aggregate/queues/store-blocks.ts";
 import { bearer, blockMessageOf, HOUR_MS, packed, problem, T0 } from "../test-support.ts";
 import { answerOf, apiEnv, ask } from "./api-test-support.ts";
 import type { ApiEnv } from "./env.ts";
@@ -105,6 +105,28 @@ describe("from the hours computed before", () => {
     expect(await answered("/v1/fleet", range(DAY - DAY_MS, DAY + HOUR_MS))).toMatchObject({
       hoursFromMs: DAY,
     });
+  });
+
+  it("[W11] a device of 1,000 metrics named to sort first leaves those of others, and the answer says how many are left out", async () => {
+    const startMs = DAY + HOUR_MS;
+    const flood = Object.fromEntries(
+      Array.from({ length: 1_000 }, (_, i) => [`!${i}`, [[startMs, 1]] as [number, number][]]),
+    );
+    for (const [device, readings] of Object.entries({
+      d0: flood,
+      d1: { a: [[startMs, 7]] as [number, number][] },
+    })) {
+      const message = { ...blockMessageOf("flood", device, startMs, readings), zone: "north" };
+      await storeBlocks(env.WARM_0, env.COLD, [{ ...message, block: decodeBlock(message.block) }]);
+    }
+    await compute();
+    for (const path of ["/v1/zones/north", "/v1/fleet"]) {
+      const answer = await answerOf<FleetHistoryAnswer>(
+        asked(path, range(startMs, startMs + HOUR_MS), "flood"),
+      );
+      expect(answer).toMatchObject({ points: [{ devices: 1, max: 7 }], metricsLeftOut: 1 });
+    }
+    expect((await answered("/v1/fleet", range(DAY, DAY + HOUR_MS))).metricsLeftOut).toBe(0);
   });
 
   it("[Q14] says how far it is settled: up to what may still be unsealed, and to what is being computed anew", async () => {

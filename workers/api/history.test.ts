@@ -3,8 +3,8 @@ import { expect, it, vi } from "vitest";
 import { encodeBlock } from "../../core/block/encode.ts";
 import { quantileOf, summarise } from "../../core/window/summary.ts";
 import type { HistoryAnswer, RawPoint, WindowPoint } from "../../schemas/query.ts";
-import { consumeBlocks } from "../aggregate/consume-blocks.ts";
 import type { AggregateEnv } from "../aggregate/env.ts";
+import { consumeBlocks } from "../aggregate/queues/consume-blocks.ts";
 import {
   batchOf,
   blockMessageOf,
@@ -227,6 +227,38 @@ it("[Q6] too many points is 400 and says what to ask instead", async () => {
   expect(refused.detail).toContain("coarser");
   const { points } = await answered("many", `${range(T0, T0 + HOUR_MS)}&resolution=1m`);
   expect((points as WindowPoint[]).reduce((sum, { count }) => sum + count, 0)).toBe(60_000);
+});
+
+it("[Q30] a spike of one reading is in what auto answers, whatever the range and however few points", async () => {
+  const device = env.DEVICE.getByName("spike/d1");
+  const spikeAt = T0 + 1_801 * 1_000;
+  const reports = Array.from({ length: 7_200 }, (_, i): [number, Record<string, number>] => {
+    const at = T0 + i * 1_000;
+    return [at, { a: at === spikeAt ? 95 : 20 + (i % 7), low: at === spikeAt ? -95 : 20 + (i % 7) }];
+  });
+  await device.report(packed(...reports), T0 + 2 * HOUR_MS);
+  const toMs = T0 + 2 * HOUR_MS;
+  for (const hours of [2, 24, 24 * 7, 24 * 60, 24 * 365]) {
+    for (const bound of ["", "&maxPoints=1000", "&maxPoints=100", "&maxPoints=3"]) {
+      for (const [metric, greatest] of [["a", 95] as const, ["low", -95] as const]) {
+        const query = `metric=${metric}&${range(toMs - hours * HOUR_MS, toMs)}${bound}`;
+        const answer = await answerOf<HistoryAnswer>(
+          ask("spike", "viewer", `/v1/devices/d1/history?${query}`),
+        );
+        const figures = answer.points.flatMap((point) =>
+          "at" in point ? point.value : [point.min, point.max],
+        );
+        expect([query, answer.resolution, figures.includes(greatest)]).toEqual([
+          query,
+          answer.resolution,
+          true,
+        ]);
+        if (bound !== "") expect(answer.points.length).toBeLessThanOrEqual(Number(bound.split("=")[1]));
+      }
+    }
+  }
+  const shape = await answered("spike", `${range(T0, toMs)}&resolution=raw&maxPoints=100&thin=lttb`);
+  expect(shape).toMatchObject({ thinned: { method: "lttb", from: 7_200 }, points: { length: 100 } });
 });
 
 it("[Q5] of a large file only the footer and the row groups that can hold the answer are read", async () => {

@@ -2,6 +2,8 @@
 import { type Cursor, cursorText, parseCursor } from "../../core/history/cursor.ts";
 import { resolve, windowCount } from "../../core/history/plan.ts";
 import { type Drawn, thin } from "../../core/history/thin.ts";
+import { type Windows, windowsOf } from "../../core/history/windows.ts";
+import { HOUR_MS } from "../../core/time.ts";
 import {
   AT_MICROSECONDS_ABOVE,
   FILES_PER_QUERY_MAX,
@@ -19,12 +21,14 @@ import { Problem } from "../problem.ts";
 import type { ApiEnv } from "./env.ts";
 import { Meter, type Pace, type PointQuestion, readPoints, SLICE_HOURS_MAX } from "./read-points.ts";
 
-const HOUR_MS = 3_600_000;
 const DEFAULT_RANGE_MS = HOUR_MS;
 /** A slice of a whole answer: the days a device holds are one call to its object. */
 const WHOLE: Pace = { readings: 100_000, firstMs: 8 * 24 * HOUR_MS, hours: SLICE_HOURS_MAX };
 
-/** The range of a question: no reading lies beyond what the door takes. @throws Problem `invalid_query` when it is empty. */
+/**
+ * Returns the range of a question, absent bounds filled in: the hour up to `now`.
+ * @throws Problem `invalid_query` when it is empty.
+ */
 export function rangeOf(query: { from?: number | undefined; to?: number | undefined }, now: number) {
   const toMs = Math.min(query.to ?? now + 1, AT_MICROSECONDS_ABOVE);
   const fromMs = query.from ?? toMs - DEFAULT_RANGE_MS;
@@ -32,7 +36,10 @@ export function rangeOf(query: { from?: number | undefined; to?: number | undefi
   return { fromMs, toMs };
 }
 
-/** @throws Problem `invalid_query` (empty or too large a range, a tier without that resolution), `device_not_found`. */
+/**
+ * Answers a question for the points of a device's metric, thinned where asked.
+ * @throws Problem `invalid_query` (empty or too large a range, a tier without that resolution), `device_not_found`.
+ */
 export async function readHistory(
   env: ApiEnv,
   tenant: string,
@@ -41,11 +48,11 @@ export async function readHistory(
   now: number,
 ): Promise<HistoryAnswer> {
   const { metric, maxPoints, thin: method } = query;
-  const { resolution, fromMs, toMs } = cursorOf(query, now);
+  const cursor = cursorOf(query, now);
+  const { resolution, fromMs, toMs } = cursor;
+  const windows = windowsOf(resolution, cursor.timeZone, cursor);
   const pinned = query.source === "auto" ? undefined : query.source;
-  if (pinned === "warm" && resolution !== "1h" && resolution !== "1d") {
-    throw new Problem("invalid_query", `the warm tier has hourly windows; for ${resolution} ask hot or cold`);
-  }
+  if (pinned === "warm") checkWarm(windows, fromMs);
   const limit = query.limit ?? (query.after === undefined ? undefined : POINTS_MAX);
   if (limit !== undefined && maxPoints !== undefined) {
     throw new Problem(
@@ -58,7 +65,7 @@ export async function readHistory(
   }
   const pace = limit === undefined ? WHOLE : paceOf(resolution, limit);
   const meter = new Meter();
-  const asked = { tenant, device, metric, resolution, fromMs, toMs, pinned, pace };
+  const asked = { tenant, device, metric, windows, fromMs, toMs, pinned, pace };
   const { points, nextMs } =
     limit === undefined
       ? await readWhole(env, asked, meter, maxPoints !== undefined)
@@ -66,17 +73,19 @@ export async function readHistory(
 
   const drawn = maxPoints === undefined ? undefined : thin(columnsOf(points), maxPoints, method);
   const shown = drawn === undefined ? points : drawn.map((index) => points[index]!);
-  const { segments, bytesRead } = meter;
+  const { segments, leftOut, bytesRead } = meter;
   const sources = new Set(segments.map(({ source }) => source));
   return {
     device,
     metric,
     source: sources.size === 1 ? segments[0]!.source : "mixed",
     resolution,
+    ...(cursor.timeZone === undefined ? {} : { tz: cursor.timeZone }),
     segments,
     points: shown as HistoryAnswer["points"],
-    next: nextMs < toMs ? cursorText({ resolution, fromMs: nextMs, toMs }) : null,
+    next: nextMs < toMs ? cursorText({ ...cursor, fromMs: nextMs }) : null,
     ...(shown.length < points.length ? { thinned: { method, from: points.length } } : {}),
+    ...(leftOut > 0 ? { leftOut } : {}),
     ...(bytesRead > 0 ? { bytesRead } : {}),
   };
 }
@@ -118,16 +127,37 @@ function paceOf(resolution: Cursor["resolution"], limit: number): Pace {
 }
 
 /** What is asked for: as the query says, or from where the page before ended. */
-function cursorOf({ after, resolution, maxPoints, ...query }: HistoryQuery, now: number): Cursor {
+function cursorOf({ after, resolution, maxPoints, tz, ...query }: HistoryQuery, now: number): Cursor {
   if (after === undefined) {
     const { fromMs, toMs } = rangeOf(query, now);
-    return { resolution: resolve(resolution, fromMs, toMs, maxPoints), fromMs, toMs };
+    return { resolution: resolve(resolution, fromMs, toMs, maxPoints), fromMs, toMs, timeZone: tz };
   }
   const cursor = parseCursor(after);
   if (cursor === undefined) {
     throw new Problem("invalid_query", `"after" is the "next" of the page before; ${after} is none`);
   }
+  if (tz !== undefined && tz !== cursor.timeZone) {
+    const before = cursor.timeZone ?? "UTC, with no tz";
+    throw new Problem(
+      "invalid_query",
+      `tz: the page before was of ${before}, not of ${tz}: ask the first page anew`,
+    );
+  }
+  if (resolution !== "auto" && resolution !== cursor.resolution) {
+    const detail = `the page before was of ${cursor.resolution}, not of ${resolution}: ask the first page anew`;
+    throw new Problem("invalid_query", `resolution: ${detail}`);
+  }
   return cursor;
+}
+
+/** @throws Problem `invalid_query` when the windows are not made of the hours that D1 has. */
+function checkWarm({ resolution, windowAt, hoursFromMs, timeZone }: Windows, fromMs: number): void {
+  if (hoursFromMs <= windowAt(fromMs).startMs) return;
+  const why = timeZone === undefined ? "" : ` of UTC, and ${timeZone} is not whole hours from it`;
+  throw new Problem(
+    "invalid_query",
+    `the warm tier has hourly windows${why}; for ${resolution} ask hot or cold`,
+  );
 }
 
 const REMEDIES =

@@ -5,6 +5,7 @@ import type { RowGroup } from "hyparquet";
 import { datesOf } from "../../core/archive/key.ts";
 import { FILES_PER_QUERY_MAX } from "../../schemas/limits.ts";
 import { archiveFile } from "../../schemas/tables.ts";
+import { inLanes } from "../lanes.ts";
 import { openParquet, readRowGroups } from "../parquet.ts";
 import { fromStorage } from "./storage.ts";
 
@@ -13,6 +14,7 @@ const FILES_AT_ONCE = 4;
 /** Most readings of a slice: with their revisions they take some 100 bytes each while files are merged. */
 const SLICE_READINGS_MAX = 200_000;
 
+/** Readings of one metric from the archive. */
 export interface ColdReadings {
   at: number[];
   value: number[];
@@ -36,8 +38,8 @@ export class TooMuchError extends Error {
 }
 
 /**
- * Readings in `[startMs, endMs)`, ascending; of a reading stored at several revisions the highest wins. When there is no
- * file, it looks on up to `limitMs` for the next.
+ * Reads the archive's readings in `[startMs, endMs)`, ascending; of a reading stored at several revisions the highest
+ * wins. When there is no file, it looks on up to `limitMs` for the next.
  * @throws TooMuchError, Problem `unavailable`.
  */
 export async function readCold(
@@ -77,13 +79,11 @@ export async function readCold(
     if ((newest.get(at)?.revision ?? 0) < revision) newest.set(at, { value, revision });
   };
   const isFull = () => newest.size > SLICE_READINGS_MAX;
-  const waiting = [...files];
-  const lane = async () => {
-    for (let file = waiting.shift(); file !== undefined && !isFull(); file = waiting.shift()) {
-      bytesRead += await readFile(bucket, file, asked, note, isFull);
-    }
+  const read = async (file: (typeof files)[number]) => {
+    const bytes = await readFile(bucket, file, asked, note, isFull);
+    bytesRead += bytes;
   };
-  await Promise.all(Array.from({ length: FILES_AT_ONCE }, lane));
+  await inLanes(files, FILES_AT_ONCE, read, isFull);
   if (isFull()) throw new TooMuchError();
   const at = [...newest.keys()].sort((a, b) => a - b);
   const value = at.map((instant) => newest.get(instant)!.value);
@@ -102,7 +102,7 @@ const mayHold = ({ tenant, device, startMs }: Asked, firstDate: string) =>
     gt(archiveFile.toMs, startMs),
   );
 
-/** Notes the rows asked for, one row group after another until it is full; gives the bytes fetched. */
+/** Notes the rows asked for, one row group after another until it is full. Returns the bytes fetched. */
 async function readFile(
   bucket: R2Bucket,
   { key, bytes }: { key: string; bytes: number },

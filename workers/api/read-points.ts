@@ -1,17 +1,29 @@
 // A question about one metric → its points, read tier by tier in slices that fit into memory.
-import { extend, type HistoryPlan, planHistory, type Segment } from "../../core/history/plan.ts";
+import {
+  extend,
+  type HistoryPlan,
+  type PlannedSegment,
+  planHistory,
+  type Segment,
+} from "../../core/history/plan.ts";
 import { windowPointOf } from "../../core/history/point.ts";
-import { Slicer } from "../../core/history/slice.ts";
+import { Slicer, type Span } from "../../core/history/slice.ts";
 import { WindowMerger } from "../../core/history/window-merger.ts";
-import { windowsOfReadings } from "../../core/window/aggregate.ts";
-import { alignDown, HOUR_MS } from "../../core/window/align.ts";
-import { type RawPoint, RESOLUTION_MS, type Tier, type WindowPoint } from "../../schemas/query.ts";
+import type { Windows } from "../../core/history/windows.ts";
+import { readingsFromMs, summedFromMs } from "../../core/retention.ts";
+import { HOUR_MS } from "../../core/time.ts";
+import { addThinned, windowsOfReadings } from "../../core/window/aggregate.ts";
+import type { RawPoint, Tier, WindowPoint } from "../../schemas/query.ts";
+import { wallMs } from "../clock.ts";
 import { Problem } from "../problem.ts";
+import { readSettings } from "../tenant.ts";
 import { DeviceReadings } from "./device-readings.ts";
 import type { ApiEnv } from "./env.ts";
-import { isHourly, readBounds, readTier, type Series } from "./read-tier.ts";
+import { readBounds, readTier, type Series } from "./read-tier.ts";
 
+/** Which points are asked for, and how fast they are read. */
 export interface PointQuestion extends Series {
+  windows: Windows;
   fromMs: number;
   toMs: number;
   pinned: Tier | undefined;
@@ -32,6 +44,8 @@ export const SLICE_HOURS_MAX = 9_600;
 export class Meter {
   segments: Segment[] = [];
   bytesRead = 0;
+  /** Readings that were thinned. */
+  leftOut = 0;
   /** Raw readings, and files of the archive that were opened for them. */
   readings = 0;
   files = 0;
@@ -44,9 +58,9 @@ export interface PointSlice {
 }
 
 /**
- * The points of the range widened to whole windows. A tier that gave up what it was asked for, for it moves on while it
- * is read, is planned around from there.
- * @throws Problem `device_not_found`, `unavailable`.
+ * Yields the points of the range widened to whole windows, slice by slice. Where a tier has dropped what it was asked
+ * for since the plan was made, the rest is planned anew.
+ * @throws Problem `device_not_found`, `unavailable`, `invalid_query`.
  */
 export async function* readPoints(
   env: ApiEnv,
@@ -55,19 +69,47 @@ export async function* readPoints(
 ): AsyncGenerator<PointSlice> {
   const hot = new DeviceReadings(env, asked.tenant, asked.device, asked.metric);
   const { startMs, endMs } = planHistory(asked, NOTHING_KNOWN);
+  const { timeZone, hoursFromMs } = asked.windows;
+  const inHours = hoursFromMs < endMs;
+  if (timeZone !== undefined && hoursFromMs > startMs && asked.pinned !== "hot") {
+    await checkReadingsKept(env, asked.tenant, asked.windows, { startMs, endMs });
+  }
   for (let fromMs = startMs; fromMs < endMs; ) {
     // A short range of readings is likely to be all hot: then this is the only question.
-    const mayBeHot = asked.pinned === undefined ? !isHourly(asked) : asked.pinned === "hot";
+    const mayBeHot = asked.pinned === undefined ? !inHours : asked.pinned === "hot";
     const isOne = mayBeHot && endMs - fromMs <= asked.pace.firstMs;
     const span = { startMs: fromMs, endMs: isOne ? endMs : fromMs };
-    const plan = planHistory({ ...asked, fromMs }, await readBounds(env, asked, hot, span));
+    const plan = planHistory({ ...asked, fromMs }, await readBounds(env, asked, hot, span, inHours));
     fromMs = yield* readPlan(env, asked, hot, plan, meter);
   }
 }
 
+/**
+ * Of a time long past there may be hours, of UTC, and no readings any more.
+ * @throws Problem `invalid_query` when windows that take readings lie there.
+ */
+async function checkReadingsKept(
+  env: ApiEnv,
+  tenant: string,
+  { timeZone, windowAt, hoursFromMs }: Windows,
+  { startMs, endMs }: Span,
+): Promise<void> {
+  const settings = await readSettings(env.TENANT, tenant);
+  const nowMs = wallMs();
+  const [keptMs, summedMs] = [readingsFromMs(settings, nowMs), summedFromMs(settings, nowMs)];
+  if (keptMs === null || summedMs === null) return;
+  if (Math.max(startMs, summedMs) >= Math.min(keptMs, endMs, hoursFromMs)) return;
+  const first = new Date(windowAt(keptMs - 1).endMs).toISOString();
+  throw new Problem(
+    "invalid_query",
+    `${timeZone} is not whole hours from UTC, so its windows are made of readings, and of before ${new Date(keptMs).toISOString()} ` +
+      `the tenant keeps only hours of UTC (retention.archiveDays): ask from ${first} on, or without tz`,
+  );
+}
+
 const NOTHING_KNOWN = { hotFromMs: 0, unsettledFromMs: 0, warmFromMs: 0 };
 
-/** Reads a plan, and gives the instant from which on to plan anew, which is its end when nothing moved. */
+/** Reads a plan. Returns the instant from which on to plan anew: the plan's end when no tier moved on. */
 async function* readPlan(
   env: ApiEnv,
   asked: PointQuestion,
@@ -75,8 +117,8 @@ async function* readPlan(
   plan: HistoryPlan,
   meter: Meter,
 ): AsyncGenerator<PointSlice, number> {
-  const windowMs = asked.resolution === "raw" ? 1 : RESOLUTION_MS[asked.resolution];
-  const merger = new WindowMerger(windowMs);
+  const { resolution, windowAt } = asked.windows;
+  const merger = new WindowMerger(windowAt);
   for (const segment of plan.segments) {
     const slicer = new Slicer({ ...segment, ...paceOf(asked, segment) });
     for (let span = slicer.next(); span !== undefined; span = slicer.next()) {
@@ -86,27 +128,30 @@ async function* readPlan(
         const text = `${new Date(span.startMs).toISOString()} lies in too many archive files to read`;
         throw new Problem("unavailable", `${text}; they are being merged, ask again later`);
       }
-      if (asked.pinned === undefined && slice.fromMs > span.startMs) return alignDown(span.startMs, windowMs);
-      const { at, value, hours, untilMs } = slice;
+      if (asked.pinned === undefined && slice.fromMs > span.startMs) return windowAt(span.startMs).startMs;
+      const { at, value, thinned, hours, untilMs } = slice;
       slicer.took(untilMs, at.length + hours.length);
-      meter.segments = extend(meter.segments, { ...segment, startMs: span.startMs, endMs: untilMs });
+      const { source } = segment;
+      meter.segments = extend(meter.segments, { source, startMs: span.startMs, endMs: untilMs });
       meter.readings += at.length;
       meter.bytesRead += slice.bytesRead;
       meter.files += slice.files;
-      if (asked.resolution === "raw") {
+      for (const { count } of thinned) meter.leftOut += count;
+      for (const { summary } of hours) meter.leftOut += summary.thinned ?? 0;
+      if (resolution === "raw") {
         yield { points: at.map((instant, index) => ({ at: instant, value: value[index]! })), untilMs };
         continue;
       }
-      const windows = merger.add([...hours, ...windowsOfReadings(at, value, windowMs)], untilMs);
-      yield { points: windows.map(windowPointOf), untilMs: alignDown(untilMs, windowMs) };
+      const summed = addThinned(windowsOfReadings(at, value, windowAt), thinned);
+      const windows = merger.add([...hours, ...summed], untilMs);
+      yield { points: windows.map(windowPointOf), untilMs: windowAt(untilMs).startMs };
     }
   }
   return plan.endMs;
 }
 
 /** How slices are measured: by readings, or by hours where a tier has these. */
-function paceOf(asked: PointQuestion, { source }: Segment): { wanted: number; firstMs: number } {
+function paceOf(asked: PointQuestion, { inHours }: PlannedSegment): { wanted: number; firstMs: number } {
   const { readings, firstMs, hours } = asked.pace;
-  const hasHours = isHourly(asked) && source !== "hot";
-  return hasHours ? { wanted: hours, firstMs: hours * HOUR_MS } : { wanted: readings, firstMs };
+  return inHours ? { wanted: hours, firstMs: hours * HOUR_MS } : { wanted: readings, firstMs };
 }

@@ -9,6 +9,7 @@ import { warmsOf } from "../warm.ts";
 import type { ApiEnv } from "./env.ts";
 import { fromStorage } from "./storage.ts";
 
+/** Returns what retention has deleted of a tenant so far, in all warm databases. @throws Problem `unavailable`. */
 export async function readRetention(env: ApiEnv, tenant: string): Promise<z.infer<typeof retentionAnswer>> {
   const rows = await Promise.all(
     warmsOf(env).map((database) =>

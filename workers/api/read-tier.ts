@@ -1,7 +1,8 @@
 // A span of one metric → what a tier has of it, or that it does not have all of it, or too much.
-import type { HistoryPlan, Segment, TierBounds } from "../../core/history/plan.ts";
+import type { PlannedSegment, TierBounds } from "../../core/history/plan.ts";
 import type { Span } from "../../core/history/slice.ts";
 import type { Summary } from "../../core/window/summary.ts";
+import type { ThinnedCount } from "../../schemas/message.ts";
 import { Problem } from "../problem.ts";
 import { readHourly } from "../read-hourly.ts";
 import { warmOf } from "../warm.ts";
@@ -15,18 +16,16 @@ import { fromStorage } from "./storage.ts";
 /** A year of hours that are not merged yet lies in hundreds of files. */
 const HOURLY_ANSWERS_MS = 30_000;
 
-/** Whose points are asked for, and which. */
+/** Whose points are asked for. */
 export interface Series {
   tenant: string;
   device: string;
   metric: string;
-  resolution: HistoryPlan["resolution"];
 }
 
-export const isHourly = ({ resolution }: Series) => resolution === "1h" || resolution === "1d";
-
 /**
- * Where the tiers begin and end for this device. It is asked for the readings of `span` in the same breath.
+ * Returns where the tiers begin and end for this device, which is asked for the readings of `span` with the same
+ * call. `inHours`: some of it is asked for in hours.
  * @throws Problem `device_not_found`, `unavailable`.
  */
 export async function readBounds(
@@ -34,11 +33,12 @@ export async function readBounds(
   series: Series,
   hot: DeviceReadings,
   span: Span,
+  inHours: boolean,
 ): Promise<TierBounds> {
   const { tenant, device } = series;
   const [found, warmFromMs] = await Promise.all([
     hot.ask(span.startMs, span.endMs),
-    isHourly(series) ? readWarmFrom(warmOf(env, tenant, device), tenant) : 0,
+    inHours ? readWarmFrom(warmOf(env, tenant, device), tenant) : 0,
   ]);
   if (found === null && (await readDevice(env.CONTROL, tenant, device)) === undefined) {
     throw new Problem("device_not_found", `no device ${device} has reported or is registered`);
@@ -51,24 +51,38 @@ export async function readBounds(
 export interface TierSlice {
   at: readonly number[];
   value: readonly number[];
+  /** How many readings of a minute were thinned, where the tier knows. */
+  thinned: readonly ThinnedCount[];
   hours: readonly { startMs: number; summary: Summary }[];
   untilMs: number;
-  /** From here on the tier has all; before that it may have given up what it had. */
+  /** From here on the tier has all; before that it may have dropped what it had. */
   fromMs: number;
   bytesRead: number;
   files: number;
 }
 
-/** "too long": the span has more than can be read at once. @throws Problem `unavailable`. */
+/**
+ * Reads a span from one tier. Returns "too long" when it has more than can be read at once.
+ * @throws Problem `unavailable`.
+ */
 export async function readTier(
   env: ApiEnv,
   series: Series,
   hot: DeviceReadings,
-  segment: Segment,
+  segment: PlannedSegment,
   span: Span,
 ): Promise<TierSlice | "too long"> {
   const { tenant, device, metric } = series;
-  const nothing = { at: [], value: [], hours: [], untilMs: span.endMs, fromMs: 0, bytesRead: 0, files: 0 };
+  const nothing = {
+    at: [],
+    value: [],
+    thinned: [],
+    hours: [],
+    untilMs: span.endMs,
+    fromMs: 0,
+    bytesRead: 0,
+    files: 0,
+  };
   const asked = { tenant, device, metric, ...span };
   const database = warmOf(env, tenant, device);
   if (segment.source === "hot") {
@@ -76,10 +90,10 @@ export async function readTier(
     if (found === null) return nothing;
     const [at, value] = [Array.from(found.at), Array.from(found.value)];
     const untilMs = Math.min(span.endMs, found.untilMs);
-    return { ...nothing, at, value, untilMs, fromMs: found.hotFromMs };
+    return { ...nothing, at, value, thinned: found.thinned ?? [], untilMs, fromMs: found.hotFromMs };
   }
   if (segment.source === "warm") return { ...nothing, ...(await readWarm(database, asked)) };
-  if (isHourly(series)) {
+  if (segment.inHours) {
     const found = await fromStorage("R2", readHourly(database, env.COLD, asked), HOURLY_ANSWERS_MS);
     return { ...nothing, ...found };
   }

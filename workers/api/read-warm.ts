@@ -7,9 +7,9 @@ import { retained, rollup } from "../../schemas/tables.ts";
 import { fromStorage } from "./storage.ts";
 
 /**
- * One part for each clock hour that begins in `[startMs, endMs)` and each block that does, with readings of the metric in
- * it, blocks ascending. A block that begins before `startMs` may reach into it: the rows asked for begin one bucket
- * earlier. `fromMs`: from here on D1 has all.
+ * Returns one part for each clock hour that begins in `[startMs, endMs)` and each block that does, with readings of
+ * the metric in it, blocks ascending. A block that begins before `startMs` may reach into it: the rows asked for
+ * begin one bucket earlier. `fromMs`: from here on D1 has all.
  */
 export async function readWarm(
   database: D1Database,
@@ -42,7 +42,7 @@ export async function readWarm(
   return { hours, fromMs: reach[0]?.hourlyFromMs ?? 0 };
 }
 
-/** From here on the database has the tenant's rollups; 0: it has all there ever were. */
+/** Returns from which instant on the database has the tenant's rollups; 0: it has all there ever were. */
 export async function readWarmFrom(database: D1Database, tenant: string): Promise<number> {
   const [row] = await fromStorage("D1", reachOf(database, tenant));
   return row?.hourlyFromMs ?? 0;

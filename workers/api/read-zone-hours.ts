@@ -7,6 +7,7 @@ import { dirtyHour, FLEET, zoneHour } from "../../schemas/tables.ts";
 import { type WarmEnv, warmsOf } from "../warm.ts";
 import { fromStorage } from "./storage.ts";
 
+/** The hours of a zone or the fleet, and which of them are not final. */
 export interface ZoneHours {
   hours: FleetPart[];
   /** The first hour of the range that is not computed from all that is stored; undefined: there is none. */
@@ -14,9 +15,14 @@ export interface ZoneHours {
   dirtyHours: number;
   /** The first hour of the zone at all; undefined: it has none. */
   hoursFromMs: number | undefined;
+  /** The most metrics that an hour of the range left out. */
+  metricsLeftOut: number;
 }
 
-/** `zone` FLEET: the whole fleet. Each database has other devices: their hours add up. */
+/**
+ * Reads the hours of a zone, or of the fleet (`zone` FLEET). Each database has other devices: their hours add up.
+ * @throws Problem `unavailable`.
+ */
 export async function readZoneHours(
   env: WarmEnv,
   asked: { tenant: string; zone: string; metric: string; startMs: number; endMs: number },
@@ -30,13 +36,14 @@ export async function readZoneHours(
     hoursFromMs: answers
       .flatMap(({ firstMs }) => firstMs ?? [])
       .reduce<number | undefined>((first, ms) => Math.min(first ?? ms, ms), undefined),
+    metricsLeftOut: Math.max(0, ...answers.map(({ leftOut }) => leftOut)),
   };
 }
 
 async function readOne(
   database: D1Database,
   { tenant, zone, metric, startMs, endMs }: Parameters<typeof readZoneHours>[1],
-): Promise<{ hours: FleetPart[]; dirty: number[]; firstMs: number | null }> {
+): Promise<{ hours: FleetPart[]; dirty: number[]; firstMs: number | null; leftOut: number }> {
   const db = drizzle(database);
   // One metric is picked where the row lies: a zone may have a thousand. In a batch columns are told apart by their names.
   const of = <T>(member: "devices" | "summaries") =>
@@ -48,6 +55,7 @@ async function readOne(
       startMs: zoneHour.hourMs,
       devices: of<number>("devices"),
       summary: of<string>("summaries"),
+      leftOut: sql<number | null>`${zoneHour.metrics} ->> '$.leftOut'`.as("left_out"),
     })
     .from(zoneHour)
     .where(
@@ -84,5 +92,6 @@ async function readOne(
     ),
     dirty: marks.map(({ hourMs }) => hourMs),
     firstMs: earliest?.hourMs ?? null,
+    leftOut: rows.reduce((most, { leftOut }) => Math.max(most, leftOut ?? 0), 0),
   };
 }

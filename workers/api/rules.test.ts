@@ -1,12 +1,14 @@
 import { env } from "cloudflare:test";
 import { expect, it, vi } from "vitest";
+import { decodeBlock } from "../../core/block/decode.ts";
 import type { Rule } from "../../schemas/alert.ts";
 import type { PreviewAnswer } from "../../schemas/alert-http.ts";
 import { RULES_PER_TENANT_MAX } from "../../schemas/limits.ts";
 import type { TenantRules } from "../../schemas/message.ts";
+import { pushRulesPending } from "../aggregate/chores/push-rules-pending.ts";
 import type { AggregateEnv } from "../aggregate/env.ts";
-import { pushRulesPending } from "../aggregate/push-rules-pending.ts";
-import { packed, problem, rowsOnceKnown, T0 } from "../test-support.ts";
+import { storeBlocks } from "../aggregate/queues/store-blocks.ts";
+import { blockMessageOf, HOUR_MS, packed, problem, rowsOnceKnown, T0 } from "../test-support.ts";
 import { answerOf, ask, named, register } from "./api-test-support.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -211,6 +213,7 @@ it("[A2] a change whose version could not be raised is told by the cron", async 
   const devices = new ToldDevices();
   const TENANT = { idFromName: () => "", get: () => ({ fetch: () => Promise.reject(new Error("away")) }) };
   const bindings = { DEVICE: devices, TENANT };
+  await answerOf(ask("mute", "operator", "/v1/session")); // so that it is known what was revoked
   await answerOf(ask("mute", "operator", "/v1/rules", { method: "POST", body: hot, bindings }));
   expect(devices.take()).toEqual([]);
   await tick(devices);
@@ -269,6 +272,33 @@ it("[A46] a preview says when the rule would have fired on what the device has, 
   expect(half.devices[0]!.episodes.map(({ firedAt }) => firedAt)).toEqual([at(4)]);
   const silent = await preview({ name: "Silent", condition: { type: "no_data", afterMs: 10 * 60_000 } });
   expect(silent.devices[0]!.episodes).toMatchObject([{ firedAt: at(16), resolvedAt: null }]);
+});
+
+it("[A74] a preview looks at the first 50,000 readings, and says of which device it left out what", async () => {
+  const name = "d1";
+  const hours = [0, 1, 2];
+  const stepMs = 150; // 24,000 readings an hour
+  for (const hour of hours) {
+    const startMs = T0 - 10 * HOUR_MS + hour * HOUR_MS;
+    const temp = Array.from({ length: HOUR_MS / stepMs }, (_, i): [number, number] => [
+      startMs + i * stepMs,
+      20,
+    ]);
+    const message = blockMessageOf("preview-big", name, startMs, { temp });
+    await storeBlocks(env.WARM_0, env.COLD, [{ ...message, block: decodeBlock(message.block) }]);
+  }
+  await register("preview-big", [{ device: name, zone: "roof" }]);
+  const startMs = T0 - 10 * HOUR_MS;
+  const found = await answerOf<PreviewAnswer>(
+    ask("preview-big", "viewer", "/v1/rules/preview", {
+      method: "POST",
+      body: { rule: hot, from: startMs, to: startMs + 3 * HOUR_MS },
+      headers: { "telltale-clock": String(T0) },
+    }),
+  );
+  expect(found.readings).toBe(50_000);
+  const untilMs = startMs + 50_000 * stepMs;
+  expect(found.leftOut).toEqual([{ device: name, fromMs: untilMs, toMs: startMs + 3 * HOUR_MS }]);
 });
 
 it("[A46] of many devices the first ten are tried, and the answer says so", async () => {

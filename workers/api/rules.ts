@@ -4,26 +4,30 @@ import { RULES_PER_TENANT_MAX } from "../../schemas/limits.ts";
 import { Problem } from "../problem.ts";
 import { newPush, pushRules, type RulesPush } from "../push-rules.ts";
 import { readRules } from "../rules.ts";
-import { within } from "../within.ts";
+import { withDeadline } from "../with-deadline.ts";
 import type { ApiEnv } from "./env.ts";
 import { fromStorage } from "./storage.ts";
 
+/** Returns all rules of the tenant, by id. @throws Problem `unavailable`. */
 export const listRules = (control: D1Database, tenant: string): Promise<Rule[]> =>
   fromStorage("D1", readRules(control, tenant));
 
-/** @throws Problem `rule_not_found`. */
+/** Returns a rule. @throws Problem `rule_not_found`. */
 export async function readRule(control: D1Database, tenant: string, id: string): Promise<Rule> {
   const found = (await listRules(control, tenant)).find((rule) => rule.id === id);
   if (found === undefined) throw new Problem("rule_not_found", `no rule ${id}; GET /v1/rules lists them`);
   return found;
 }
 
-/** Every channel a rule names, for itself and for its escalation. */
+/** Returns every channel a rule names, for itself and for its escalation. */
 export const channelsOf = ({ channels, escalation }: Pick<RuleBody, "channels" | "escalation">) => [
   ...new Set([channels ?? [], ...escalation.map((step) => step.channels ?? [])].flat()),
 ];
 
-/** @throws Problem `conflict`: there is one of that id, or there are too many. */
+/**
+ * Adds a rule. Returns the push that is to follow.
+ * @throws Problem `conflict`: there is one of that id, or there are too many.
+ */
 export async function insertRule(control: D1Database, tenant: string, rule: Rule): Promise<RulesPush> {
   const push = newPush(tenant, [rule.scope], rule.updatedAt);
   const body = JSON.stringify(rule);
@@ -38,7 +42,10 @@ export async function insertRule(control: D1Database, tenant: string, rule: Rule
   );
 }
 
-/** @throws Problem `conflict`: it is no longer what it was. */
+/**
+ * Replaces the rule `was`. Returns the push that is to follow.
+ * @throws Problem `conflict`: the rule is no longer what it was.
+ */
 export async function updateRule(
   control: D1Database,
   tenant: string,
@@ -53,6 +60,7 @@ export async function updateRule(
   return push;
 }
 
+/** Deletes a rule. Returns the push that is to follow. @throws Problem `unavailable`. */
 export async function removeRule(
   control: D1Database,
   tenant: string,
@@ -70,6 +78,7 @@ export async function removeRule(
   return push;
 }
 
+/** The problem of a rule that somebody else changed since it was read. */
 export const changedMeanwhile = (id: string) =>
   new Problem("conflict", `somebody changed rule ${id} meanwhile; GET it, and change what it is now`);
 
@@ -100,15 +109,20 @@ const TOLD_MAX = 2_000;
 /** How long the answer waits for them: a small fleet knows the rule when its author does. */
 const TOLD_WITHIN_MS = 1_000;
 
-/** Tells the devices concerned, beyond the answer if that takes long. What fails is left to the cron. */
+/**
+ * Tells the devices a push concerns; resolves after `withinMs` at most, a second unless said, while the telling goes on.
+ * Returns whether all were told by then. Never fails: the rest is the cron's.
+ */
 export async function tellDevices(
   env: ApiEnv,
   context: Pick<ExecutionContext, "waitUntil">,
   push: RulesPush,
-) {
+  withinMs = TOLD_WITHIN_MS,
+): Promise<boolean> {
   const told = pushRules(env, push, { devicesMax: TOLD_MAX, stopsAtFailure: true }).catch((error) => {
     console.error("a change of rules was not told; the cron does it", { ...push, error: String(error) });
+    return false;
   });
   context.waitUntil(told);
-  await within(TOLD_WITHIN_MS, "the devices", told).catch(() => undefined);
+  return await withDeadline(withinMs, "the devices", told).catch(() => false);
 }

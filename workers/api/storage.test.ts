@@ -1,7 +1,7 @@
 import { createExecutionContext, env } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
-import { consumeBlocks } from "../aggregate/consume-blocks.ts";
 import type { AggregateEnv } from "../aggregate/env.ts";
+import { consumeBlocks } from "../aggregate/queues/consume-blocks.ts";
 import { batchOf, bearer, blockMessageOf, HOUR_MS, problem, T0 } from "../test-support.ts";
 import { apiEnv } from "./api-test-support.ts";
 import type { ApiEnv } from "./env.ts";

@@ -2,10 +2,10 @@ import { createExecutionContext, env } from "cloudflare:test";
 import { expect, it, vi } from "vitest";
 import type { ZoneFrame } from "../../schemas/live.ts";
 import type { ObjectProfile } from "../../schemas/message.ts";
-import type { DeviceEntry, LatestAnswer } from "../../schemas/query.ts";
-import { defaultSettings } from "../../schemas/tenant.ts";
-import { consumeBlocks } from "../aggregate/consume-blocks.ts";
+import type { DeviceEntry, LatestAnswer, NamesAnswer } from "../../schemas/query.ts";
+import { defaultSettings, tenantAnswer } from "../../schemas/tenant.ts";
 import type { AggregateEnv } from "../aggregate/env.ts";
+import { consumeBlocks } from "../aggregate/queues/consume-blocks.ts";
 import {
   batchOf,
   bearer,
@@ -18,7 +18,7 @@ import {
   TestEvents,
   TestSocket,
 } from "../test-support.ts";
-import { answerOf, apiEnv, ask } from "./api-test-support.ts";
+import { answerOf, apiEnv, ask, named, register } from "./api-test-support.ts";
 import { api } from "./worker.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -35,68 +35,81 @@ async function reporting(tenant: string, device: string) {
   return stub;
 }
 
-it("[I4] each route takes the roles it should and no others", async () => {
-  const routes: [method: string, path: string, least: "viewer" | "operator" | "admin"][] = [
-    ["GET", "/v1/devices", "viewer"],
-    ["GET", "/v1/devices/d1", "viewer"],
-    ["GET", "/v1/devices/d1/latest", "viewer"],
-    ["GET", "/v1/devices/d1/history?metric=a", "viewer"],
-    ["GET", "/v1/devices/d1/history/export?metric=a", "viewer"],
-    ["GET", "/v1/zones", "viewer"],
-    ["GET", "/v1/zones/default/history?metric=a", "viewer"],
-    ["GET", "/v1/fleet/history?metric=a", "viewer"],
-    ["GET", "/v1/zones/default/snapshot", "viewer"],
-    ["GET", "/v1/fleet", "viewer"],
-    ["GET", "/v1/archive", "viewer"],
-    ["GET", "/v1/tenant", "viewer"],
-    ["PUT", "/v1/devices/d1", "operator"],
-    ["POST", "/v1/devices/d1/seal", "operator"],
-    ["PUT", "/v1/tenant", "admin"],
-    ["GET", "/v1/rules", "viewer"],
-    ["GET", "/v1/rules/hot", "viewer"],
-    ["POST", "/v1/rules/preview", "viewer"],
-    ["POST", "/v1/rules", "operator"],
-    ["PUT", "/v1/rules/hot", "operator"],
-    ["DELETE", "/v1/rules/hot", "operator"],
-    ["GET", "/v1/alerts", "viewer"],
-    ["GET", "/v1/alerts/hot.0.1.d1", "viewer"],
-    ["POST", "/v1/alerts/hot.0.1.d1/ack", "operator"],
-    ["POST", "/v1/alerts/hot.0.1.d1/assign", "operator"],
-    ["POST", "/v1/alerts/hot.0.1.d1/comment", "operator"],
-    ["POST", "/v1/alerts/hot.0.1.d1/resolve", "operator"],
-    ["GET", "/v1/incidents", "viewer"],
-    ["GET", "/v1/incidents/north.1", "viewer"],
-    ["POST", "/v1/incidents/north.1/ack", "operator"],
-    ["GET", "/v1/channels", "operator"],
-    ["GET", "/v1/channels/hook", "operator"],
-    ["POST", "/v1/channels/hook/test", "operator"],
-    ["GET", "/v1/channels/hook/deliveries", "operator"],
-    ["POST", "/v1/channels", "admin"],
-    ["PUT", "/v1/channels/hook", "admin"],
-    ["DELETE", "/v1/channels/hook", "admin"],
-    ["GET", "/v1/silences", "viewer"],
-    ["POST", "/v1/silences", "operator"],
-    ["DELETE", "/v1/silences/s", "operator"],
-  ];
-  const rank = ["viewer", "operator", "admin"];
-  for (const [method, path, least] of routes) {
-    const missing = await api.fetch(
-      new Request(`https://telltale.test${path}`, { method }),
-      apiEnv,
-      createExecutionContext(),
-    );
-    await problem(missing, 401, "token_missing");
-    for (const role of ["device", "gateway", "viewer", "operator", "admin"] as const) {
-      const { status } = await ask("roles", role, path, {
-        method,
-        ...(method === "PUT" || method === "POST" ? { body: {} } : {}),
-      });
-      const allowed = rank.indexOf(role) >= rank.indexOf(least);
-      expect([path, role, status === 403]).toEqual([path, role, !allowed]);
-      // 400: an empty body is none of these.
-      if (allowed) expect([200, 404, 400]).toContain(status);
-    }
+it("[I25] a session is what the token says; a device's is told why it cannot look", async () => {
+  const { authorization } = await named("session", "operator", "Jörg 李");
+  const { exp } = JSON.parse(atob(authorization.split(".")[1]!)) as { exp: number };
+  const own = await answerOf(ask("session", "viewer", "/v1/session", { headers: { authorization } }));
+  expect(own).toEqual({
+    tenant: "session",
+    role: "operator",
+    name: "Jörg 李",
+    expiresAt: exp * 1_000,
+  });
+  expect(await answerOf(ask("session", "viewer", "/v1/session"))).toMatchObject({
+    role: "viewer",
+    name: null,
+  });
+  await problem(ask("session", "device", "/v1/session"), 403, "forbidden");
+  const bad = { authorization: "Bearer garbage" };
+  await problem(ask("session", "viewer", "/v1/session", { headers: bad }), 401, "token_invalid");
+});
+
+it("[W13] a device of 1,000 metrics leaves room for those of others in the names, which say how many are left out", async () => {
+  const flood = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`!${i}`, 1]));
+  for (const [device, metrics] of Object.entries({ a1: flood, b1: { temperature: 1, rpm: 1 } })) {
+    const stub = env.DEVICE.getByName(`names-flood/${device}`);
+    await stub.report(packed([T0, metrics]), T0);
+    await rowsOnceKnown(stub);
   }
+  const names = await answerOf<NamesAnswer>(ask("names-flood", "viewer", "/v1/fleet/names"));
+  expect(names.metrics.slice(0, 2)).toEqual(["rpm", "temperature"]);
+  expect([names.metrics.length, names.metricsLeftOut]).toEqual([200, 802]);
+});
+
+it("[A53] names are what there is in a scope, of ten devices at most, and say when there is more", async () => {
+  for (const device of ["a1", "a2", "b1"]) {
+    const metrics = { temperature: 1, ...(device === "a2" ? { rpm: 1 } : {}) };
+    const stub = env.DEVICE.getByName(`names/${device}`);
+    await stub.report(packed([T0, metrics]), T0);
+    await rowsOnceKnown(stub);
+  }
+  const put = (device: string, body: object) =>
+    answerOf(ask("names", "operator", `/v1/devices/${device}`, { method: "PUT", body }));
+  await put("a1", { name: "Pump A", model: "M3" });
+  await put("b1", { model: "M4", zone: "roof" });
+  const names = (query: string) => answerOf<NamesAnswer>(ask("names", "viewer", `/v1/fleet/names${query}`));
+  expect(await names("")).toEqual({
+    devices: [
+      { device: "a1", name: "Pump A" },
+      { device: "a2", name: null },
+      { device: "b1", name: null },
+    ],
+    models: ["M3", "M4"],
+    metrics: ["temperature", "rpm"],
+    metricsLeftOut: 0,
+    partial: false,
+  });
+  expect(await names("?zone=roof")).toMatchObject({ devices: [{ device: "b1" }], models: ["M4"] });
+  expect(await names("?model=M3")).toMatchObject({
+    devices: [{ device: "a1" }],
+    models: ["M3", "M4"],
+    metrics: ["temperature"],
+  });
+  expect(await names("?device=a")).toMatchObject({ devices: [{ device: "a1" }, { device: "a2" }] });
+  expect(await names("?device=a1")).toMatchObject({ metrics: ["temperature"] });
+  expect(await names("?zone=nowhere")).toEqual({
+    devices: [],
+    models: [],
+    metrics: [],
+    metricsLeftOut: 0,
+    partial: false,
+  });
+  await register(
+    "names",
+    Array.from({ length: 1_100 }, (_, i) => ({ device: `c${i}` })),
+  );
+  const many = await names("");
+  expect([many.devices.length, many.partial]).toEqual([200, true]);
 });
 
 it("[I5] another tenant's devices, files and settings do not exist for the caller", async () => {
@@ -265,13 +278,13 @@ it("[A26] the gateway an operator names is in the registry, and its object is to
 it("[S9] an admin changes settings, one by one; values out of their limits are refused", async () => {
   const put = (body: unknown) => ask("settings", "admin", "/v1/tenant", { method: "PUT", body });
   expect(await answerOf(put({ commitEveryMs: 60_000 }))).toEqual({
-    ...defaultSettings,
+    ...tenantAnswer.parse(defaultSettings),
     commitEveryMs: 60_000,
   });
   await problem(put({ commitEveryMs: -1 }), 400, "invalid_body");
   await problem(put({ latenessHorizonMs: 1 }), 400, "invalid_body");
   expect(await answerOf(put({ plan: "free" }))).toEqual({
-    ...defaultSettings,
+    ...tenantAnswer.parse(defaultSettings),
     commitEveryMs: 60_000,
     plan: "free",
   });

@@ -1,7 +1,7 @@
 import { createExecutionContext, env } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
 import type { ServerFrame } from "../../schemas/reading.ts";
-import { bearer, held, T0, TestSocket, upgrade } from "../test-support.ts";
+import { bearer, held, problem, T0, TestSocket, upgrade } from "../test-support.ts";
 import type { IngestEnv } from "./env.ts";
 import { ingest } from "./worker.ts";
 
@@ -51,6 +51,34 @@ it("[I1] a device's socket ends in its object, by header, by subprotocol or by q
   ]);
 });
 
+it("[F25] what an object is asked has no token in it, wherever the token was, and keeps the subprotocol", async () => {
+  const { authorization } = await bearer("door", "device", "d1");
+  const token = authorization.slice("Bearer ".length);
+  const seen: Request[] = [];
+  const fetch = async (request: Request) => {
+    seen.push(request);
+    return new Response("seen");
+  };
+  const object = { fetch };
+  const own = { ...ingestEnv, DEVICE: { getByName: () => object } } as unknown as IngestEnv;
+  const query = `?commitEveryMs=50&access_token=${token}`;
+  await open({ authorization }, own);
+  await open({ "sec-websocket-protocol": `bearer.${token},telltale.v1` }, own);
+  await open({ "sec-websocket-protocol": `bearer.${token}` }, own);
+  await open({}, own, `/v1/connect${query}`);
+  const shown = seen.map(({ url, headers }) => [new URL(url).search, headers.get("sec-websocket-protocol")]);
+  expect(shown).toEqual([
+    ["", null],
+    ["", "telltale.v1"],
+    ["", null],
+    ["?commitEveryMs=50", null],
+  ]);
+  for (const { url, headers } of seen) {
+    expect(JSON.stringify([url, ...headers])).not.toContain(token);
+    expect(headers.get("upgrade")).toBe("websocket");
+  }
+});
+
 it("[I4] a socket without a token, or of a viewer, is not opened", async () => {
   expect((await open({})).status).toBe(401);
   expect((await open(await bearer("door", "viewer"))).status).toBe(403);
@@ -92,6 +120,29 @@ it("[I7] [I18] a gateway's bad frames get their problems and spoil no other", as
   ]);
 });
 
+it.each(["device", "gateway"] as const)(
+  "[I11] [I26] a %s's frame with bare words and long integers keeps its good readings",
+  async (role) => {
+    const device = role === "device" ? "d1" : undefined;
+    const socket = await connect(await bearer(`odd-${role}`, role, device));
+    const named = role === "gateway" ? '"device":"d1",' : "";
+    const metrics = '{"bad":-nan,"worse":+Inf,"count":9007199254740993,"good":1}';
+    socket.send(
+      `{"type":"report","seq":3,${named}"at":"20261122 100000,5+00","clockMs":${T0},"metrics":${metrics}}`,
+    );
+    socket.send('{"type":"flush"}');
+    expect(await socket.until(({ type }) => type === "ack")).toMatchObject({ seq: 3, stored: 2, refused: 2 });
+    expect(socket.frames.filter(({ type }) => type === "problem")).toMatchObject([
+      { seq: 3, metric: "bad", code: "not_finite" },
+      { seq: 3, metric: "worse", code: "not_finite" },
+      { seq: 3, metric: "count", code: "precision_lost" },
+    ]);
+    expect((await held(env.DEVICE.getByName(`odd-${role}/d1`), "count")).map(([, value]) => value)).toEqual([
+      2 ** 53,
+    ]);
+  },
+);
+
 it("[I19] when an object is away its frame is not acknowledged and the socket closes; resent it is stored", async () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   const headers = await bearer("gate-away", "gateway");
@@ -132,4 +183,45 @@ it("[I19] a gateway that sends without waiting is told to slow down", async () =
   });
   expect(await socket.closed).toBe(1013);
   release();
+});
+
+it("[I23] fields that mean nothing in a gateway's frame are one problem, and its readings are acknowledged", async () => {
+  const socket = await connect(await bearer("gate-fields", "gateway"));
+  socket.send({ ...report(0, "d1"), unit: "C", tags: [] });
+  socket.send({ type: "flush", seq: 1 });
+  socket.send(report(2, "d1"));
+  expect(await socket.until((frame) => frame.type === "ack" && frame.seq === 2)).toMatchObject({ stored: 1 });
+  expect(socket.frames).toMatchObject([
+    { type: "problem", seq: 0, code: "unknown_field", message: expect.stringContaining('"unit", "tags"') },
+    { type: "ack", seq: 0, stored: 1, refused: 0 },
+    { type: "problem", code: "unknown_field" },
+    { type: "ack", seq: 2, stored: 1, refused: 0 },
+  ]);
+});
+
+it.each([
+  ["device", "commitEveryMs=0", 101],
+  ["device", "commitEveryMs=900000", 101],
+  ["device", "commitEveryMs=900001", 400],
+  ["device", "commitEveryMs=-1", 400],
+  ["device", "commitEveryMs=1e3", 400],
+  ["device", "commitEveryMs=", 400],
+  ["device", "commitEveryMs=1&commitEveryMs=2", 400],
+  ["gateway", "commitEveryMs=0", 101],
+  ["gateway", "commitEveryMs=1", 400],
+] as const)("[I24] a %s that asks for %s: %d", async (role, query, status) => {
+  const headers = await bearer("often", role, role === "device" ? "d1" : undefined);
+  const response = await open(headers, ingestEnv, `/v1/connect?${query}`);
+  expect(response.status).toBe(status);
+  if (status === 400) await problem(response, 400, "invalid_query");
+});
+
+it("[F22] what waits on a gateway's socket is at most 8 MiB", async () => {
+  const DEVICE = { getByName: () => ({ report: () => new Promise(() => undefined) }) };
+  const silent = { ...ingestEnv, DEVICE } as unknown as IngestEnv;
+  const socket = await connect(await bearer("gate-fat", "gateway"), silent);
+  socket.send(report(0, "d1"));
+  for (let i = 0; i < 8; i++) socket.send("x".repeat(1024 * 1024));
+  expect(await socket.until(({ type }) => type === "slow")).toMatchObject({ retryAfterMs: 1_000 });
+  expect(await socket.closed).toBe(1013);
 });

@@ -1,8 +1,8 @@
 // What every anomaly detector is: readings of one metric in, one by one, a score in [0, 1] out.
 
 /**
- * A streaming detector of one metric. It has no clock and no settings a series: `at` is the reading's own
- * time, and a fresh state is all it is told.
+ * A streaming detector of one metric. It has no clock and no settings for a series: `at`, epoch ms, is the reading's
+ * own time, and a fresh state is all it begins with.
  *
  * @example
  * const state = detector.create();
@@ -13,19 +13,29 @@
  */
 export interface Detector<State> {
   readonly name: string;
-  /** After a score of `warning` or more, event time in ms during which every score is 0. */
+  /** For how long every score is 0 after a score of `warning` or more, in ms of event time. */
   readonly refractoryMs: number;
-  /** The shipped thresholds: a reading is flagged at `score >= warning`. */
+  /** The score from which a reading is a warning, as shipped. */
   readonly warning: number;
+  /** The score from which a reading is critical, as shipped. */
   readonly critical: number;
+  /** Returns the state of a detector that has seen nothing. */
   create(): State;
-  /** Takes one reading into the state; a value that is not finite scores 0 and changes nothing. */
+  /**
+   * Takes one reading into the state and returns its score in [0, 1]; a value that is not finite scores 0 and changes
+   * nothing.
+   */
   score(state: State, at: number, value: number): number;
-  /** At most `MAX_PACKED_BYTES`. */
+  /** Returns the state as bytes, at most `MAX_PACKED_BYTES` of them. */
   pack(state: State): Uint8Array;
-  /** Bytes of another version of the detector begin anew: it learns again rather than misreads. */
+  /**
+   * Returns the state that `pack` made the bytes of; a fresh one for bytes of another version of the detector, which
+   * learns again rather than misreads.
+   */
   unpack(bytes: Uint8Array): State;
 }
 
-/** The object keeps a state beside each watched metric, so it must stay small change in a row of SQLite. */
+/**
+ * The most bytes of a packed state: the device's object keeps one beside each watched metric, in its row of SQLite.
+ */
 export const MAX_PACKED_BYTES = 1024;

@@ -8,5 +8,5 @@ export type { Detector } from "./detector.ts";
 /** A detector whose state is its own affair: it goes back only to the detector that made it. */
 export type AnyDetector = Detector<unknown>;
 
-/** By the name a rule gives. */
+/** The detectors by the name that a rule calls them by. */
 export const detectors = { zscore, seasonal } satisfies Record<string, AnyDetector>;

@@ -69,6 +69,15 @@ describe("the seasonal detector", () => {
     expect(alarms(14, (row) => 1e9 + 40 * row)).toEqual([]);
   });
 
+  it("[A40] finds a way of moving that it never saw, in values it saw every day", () => {
+    // Slow steps up and down, then the same values in disorder.
+    const stairs = [0, 1, 2, 3, 4, 5, 6, 7, 6, 5, 4, 3, 2, 1];
+    const place = (row: number) => (row >= 12 * A_DAY ? (row * 5) % 14 : row % 14);
+    const found = alarms(14, (row) => 4 * stairs[place(row)]! + wave(row) / 4).filter((row) => day(row) >= 5);
+    expect(found[0]).toBeGreaterThanOrEqual(12 * A_DAY);
+    expect(found[0]).toBeLessThan(12 * A_DAY + 36);
+  });
+
   it("[A40] finds unrest in which no reading is further out than usual ones", () => {
     const calm = (row: number) => (row % 2 === 0 ? 1 : -1) * (row % 23 === 0 ? 5 : 0.5 + wave(row) / 10);
     const uneasy = (row: number) =>
@@ -85,6 +94,70 @@ describe("the seasonal detector", () => {
     const first = alarms(60, wandering);
     expect(first.length).toBeGreaterThan(0);
     expect(first.length).toBeLessThan(60 / 3);
+  });
+
+  it("[A69] fatigue wears off by time, also where readings are few", () => {
+    // Six spikes in two weeks of an hourly metric, each at another hour, and one three months later.
+    const early = [0, 1, 2, 3, 4, 5].map((k) => 24 * (15 + 2 * k) + 5 + 3 * k);
+    const late = 24 * 115 + 3;
+    const state = seasonal.create();
+    const found = Array.from({ length: 24 * 130 }, (_, hour) => hour).filter((hour) => {
+      const spike = early.includes(hour) ? 30 : hour === late ? 8 : 0;
+      return seasonal.score(state, MONDAY + hour * 3_600_000, wave(hour) + spike) >= seasonal.warning;
+    });
+    expect(found.slice(0, 5)).toEqual(early.slice(0, 5));
+    expect(found.at(-1)).toBe(late);
+  });
+
+  it("[A69] alarms while it still learns tire it less", () => {
+    const restless = (row: number) => (row >= 155 && row < 168) || (row >= 310 && row < 322);
+    const later = 9 * A_DAY;
+    const found = alarms(
+      12,
+      (row) => wave(row) + (restless(row) ? 8 : row >= later && row < later + 12 ? 2 : 0),
+    );
+    expect(found.filter((row) => row < 400)).toHaveLength(2);
+    const repeats = found.filter((row) => row >= later);
+    expect(repeats).toHaveLength(1);
+    expect(repeats[0]).toBeLessThan(later + 12);
+  });
+
+  it("[A69] a repeat is found when it is as loud as the first, at whatever hour it comes", () => {
+    for (const height of [6, 10, 20, 40]) {
+      const at = [8 * A_DAY + 60, 12 * A_DAY + 170, 16 * A_DAY + 240, 20 * A_DAY + 20];
+      const found = alarms(
+        22,
+        (row) => wave(row) + (at.some((one) => row >= one && row < one + 12) ? height : 0),
+      );
+      expect(found.map((row) => at.findIndex((one) => row >= one && row < one + 12))).toEqual([0, 1, 2, 3]);
+    }
+  });
+
+  it("[A66] a constant metric that moves by rounding alone is calm", () => {
+    for (const [usual, value] of [
+      [5, 5.000001],
+      [-5, -5.000001],
+      [21.3, Math.fround(21.3)],
+      [0.3, 0.1 + 0.2],
+      [1e9, 1e9 + 100],
+    ] as const) {
+      expect(
+        alarms(6, (row) => (row < 1000 || row % 7 > 0 ? usual : value)),
+        `${value}`,
+      ).toEqual([]);
+      expect(
+        alarms(6, (row) => (row < 1000 ? usual : value)),
+        `${value}`,
+      ).toEqual([]);
+    }
+    expect(alarms(6, (row) => (row < 1000 ? 5 : 5.01))[0]).toBe(1000);
+  });
+
+  it("[A40] a state that an older version packed learns again", () => {
+    const older = new Uint8Array(952);
+    new Float64Array(older.buffer).fill(7.5);
+    new Float64Array(older.buffer)[0] = 1;
+    expect(seasonal.pack(seasonal.unpack(older))).toEqual(seasonal.pack(seasonal.create()));
   });
 
   it("says nothing in the first half day, however much comes", () => {

@@ -46,9 +46,53 @@ describe("the z-score", () => {
     expect(zscore.score(state, 0, 3)).toBe(zscore.warning);
   });
 
-  it("[A44] after equal readings any other is a full score, and an equal one none", () => {
-    expect(zscore.score(taught(Array(50).fill(0.1)), 0, 0.1)).toBe(0);
-    expect(zscore.score(taught(Array(50).fill(0.1)), 0, 0.2)).toBeCloseTo(1, 9);
+  it("[A66] a constant metric that moves by less than its own resolution is calm", () => {
+    const moved = (usual: number, value: number) => zscore.score(taught(Array(120).fill(usual)), 0, value);
+    expect(moved(0.1, 0.1)).toBe(0);
+    for (const [usual, value] of [
+      [5, 5.000001],
+      [5, 5.000123],
+      [-5, -5.000001],
+      [21.3, 21.299999],
+      [21.3, Math.fround(21.3)],
+      [0.3, 0.1 + 0.2],
+      [21, 21.1],
+      [21.3, 21.4],
+      [0, 1],
+      [0, 1e-9],
+      [3e-12, 4e-12],
+      [1e9, 1e9 + 1000],
+      [230.15, 230.17],
+    ] as const) {
+      expect(moved(usual, value), `${usual} → ${value}`).toBeLessThan(zscore.warning);
+    }
+    for (const [usual, value] of [
+      [5, 5.5],
+      [5, 50],
+      [0, 7],
+      [0, -0.05],
+      [21.3, 21.9],
+      [1, 0.4],
+      [3e-12, 9e-12],
+      [1e9, 2e9],
+    ] as const) {
+      expect(moved(usual, value), `${usual} → ${value}`).toBeGreaterThanOrEqual(zscore.critical);
+    }
+  });
+
+  it("[A66] a step is learnt from the readings of the window, and forgotten with them", () => {
+    const state = taught([...Array(60).fill(21), 21.1, ...Array(59).fill(21)]);
+    // 21.1 said that the metric is given to tenths: two more are no anomaly.
+    expect(zscore.score(state, 0, 21.2)).toBeLessThan(zscore.warning);
+    expect(zscore.score(state, 0, 21.6)).toBeGreaterThan(zscore.critical);
+    for (let i = 0; i < 240; i++) zscore.score(state, 0, 21);
+    expect(zscore.score(state, 0, 23)).toBeLessThan(zscore.warning);
+    expect(zscore.score(state, 0, 27)).toBeGreaterThan(zscore.critical);
+  });
+
+  it("[A66] where readings scatter by more than a step, the deviation is theirs", () => {
+    const scattered = alternating(120, 293.15, 0.08);
+    expect(zscore.score(taught(scattered), 0, 293.15 + 0.41)).toBeGreaterThan(zscore.critical);
   });
 
   it("[A44] says nothing where the squares pass what a double holds", () => {

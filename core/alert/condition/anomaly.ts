@@ -3,7 +3,10 @@ import type { Condition } from "../../../schemas/alert.ts";
 import { type AnyDetector, detectors } from "../anomaly/index.ts";
 import { atLeastMs, type Instant, type Sample, type Verdict } from "./verdict.ts";
 
-/** PERSISTED: the detector's packed state as base64, and its last alarm. */
+/**
+ * PERSISTED: the detector's packed state as base64, null before its first reading, and when its last alarm was, null
+ * without one.
+ */
 export interface AnomalyMemory {
   type: "anomaly";
   packed: string | null;
@@ -12,13 +15,14 @@ export interface AnomalyMemory {
 
 type AnomalyCondition = Extract<Condition, { type: "anomaly" }>;
 
-/** An anomaly is an instant: its alert stays so long at least, for who looks it up to find it. */
+/** An anomaly is an instant: its alert is not clear for this long, in ms, so that who looks it up finds it. */
 const HELD_MS = 10 * 60_000;
 
 /** Detectors at work: a state is unpacked when it is first needed and packed once, at the end. */
 export class OpenDetectors {
   readonly #open = new Map<AnomalyMemory, { detector: AnyDetector; state: unknown }>();
 
+  /** Takes a sample into the detector's state and returns its score in [0, 1]. */
   score(memory: AnomalyMemory, detector: AnyDetector, { t, value }: Sample): number {
     let open = this.#open.get(memory);
     if (open === undefined) {
@@ -29,13 +33,16 @@ export class OpenDetectors {
     return detector.score(open.state, t, value);
   }
 
-  /** Puts the states into the memories they came from. */
+  /** Packs the states into the memories they came from; until then the memories are as they were. */
   close(): void {
     for (const [memory, { detector, state }] of this.#open) memory.packed = toBase64(detector.pack(state));
   }
 }
 
-/** Changes `memory`. */
+/**
+ * Returns what a detector says of a reading, changing `memory`, whose packed state `open.close` writes. A score from
+ * `warning` up to the rule's level is `unknown`, and so is every lower one for ten minutes after an alarm.
+ */
 export function anomaly(
   { detector: name, level }: AnomalyCondition,
   memory: AnomalyMemory,

@@ -155,7 +155,7 @@ describe("flat line", () => {
   const flat = { type: "flat_line", metric: "m", tolerance: 0.5, afterMs: 10 * MINUTE_MS };
   const minutes = (...values: number[]) => values.map((value, i): [number, number] => [i * MINUTE_MS, value]);
 
-  it("[A6] a value that stays within its tolerance for so long is flat; moving clears it", () => {
+  it("[A56] a value that stays within its tolerance for so long is flat; moving clears it", () => {
     const still = Array.from({ length: 10 }, (_, i) => 20 + (i % 2) / 2);
     expect(verdicts(flat, minutes(...still, 20.5, 20, 20.6, 20.6))).toEqual([
       ...Array(10).fill("unknown"),
@@ -166,7 +166,7 @@ describe("flat line", () => {
     ]);
   });
 
-  it("[A6] slow drift is not flat: it is measured from where the value was", () => {
+  it("[A56] slow drift is not flat: it is measured from where the value was", () => {
     expect(verdicts(flat, minutes(...Array.from({ length: 60 }, (_, i) => i / 10)))).not.toContain("breach");
   });
 
@@ -181,6 +181,32 @@ describe("flat line", () => {
         [t, 1, receivedAt],
       ])[1],
     ).toBe(verdict);
+  });
+});
+
+describe("a limit that a difference just meets", () => {
+  it("[A67] is not passed, though binary fractions say so", () => {
+    // 1.1 − 1 is 0.10000000000000009, 0.1 + 0.2 is 0.30000000000000004.
+    const twoMinutes = (...values: number[]) =>
+      values.map((value, i): [number, number] => [i * MINUTE_MS, value]);
+    const rate = { type: "rate_of_change", metric: "m", by: 0.1, overMs: 10 * MINUTE_MS };
+    expect(verdicts(rate, twoMinutes(1, 1.1))).toEqual(["unknown", "clear"]);
+    expect(verdicts(rate, twoMinutes(1.1, 1))).toEqual(["unknown", "clear"]);
+    expect(verdicts(rate, twoMinutes(1, 1.100001))).toEqual(["unknown", "breach"]);
+    const flat = { type: "flat_line", metric: "m", tolerance: 0.1, afterMs: MINUTE_MS };
+    expect(verdicts(flat, twoMinutes(1, 1.1))).toEqual(["unknown", "breach"]);
+    expect(verdicts(flat, twoMinutes(1.1, 1))).toEqual(["unknown", "breach"]);
+    const sum = { type: "expression", left: "a", operator: "+", right: "b", above: 0.3, withinMs: 1000 };
+    const judged = (operator: string, above: number, a: number, b: number) => {
+      const at = (value: number) => ({ t: START_MS, receivedAt: START_MS, value });
+      const condition = schema.parse({ ...sum, operator, above }) as ReadingCondition;
+      const { verdict, value } = judge(condition, null, [at(a), at(b)], new OpenDetectors());
+      return [verdict, value];
+    };
+    expect(judged("+", 0.3, 0.1, 0.2)).toEqual(["clear", 0.3]);
+    expect(judged("-", 0.1, 1.1, 1)).toEqual(["clear", 0.1]);
+    expect(judged("*", 0.33, 0.1, 3.3)).toEqual(["clear", 0.33]);
+    expect(judged("-", 0.1, 1.100001, 1)).toEqual(["breach", 0.100001]);
   });
 });
 
@@ -227,7 +253,17 @@ describe("anomaly", () => {
   const rule = { type: "anomaly", metric: "m", detector: "zscore", level: "critical" };
   const calm = Array.from({ length: 60 }, (_, i): [number, number] => [i * MINUTE_MS, 20 + Math.sin(i)]);
 
-  it("[A6] an anomaly is a breach, and clear at a calm reading ten minutes after", () => {
+  it("[A66] a constant metric does not fire because it moves by its own resolution", () => {
+    const constant = Array.from({ length: 60 }, (_, i): [number, number] => [i * MINUTE_MS, 5]);
+    for (const value of [5.000001, 4.9999, 6]) {
+      expect(verdicts({ ...rule, level: "warning" }, [...constant, [60 * MINUTE_MS, value]]).at(-1)).toBe(
+        "clear",
+      );
+    }
+    expect(verdicts(rule, [...constant, [60 * MINUTE_MS, 12]]).at(-1)).toBe("breach");
+  });
+
+  it("[A57] an anomaly is a breach, and clear at a calm reading ten minutes after", () => {
     const after = [60, 61, 69, 70].map((minute): [number, number] => [
       minute * MINUTE_MS,
       minute === 60 ? 99 : 20,

@@ -1,8 +1,9 @@
 // A value against where it has been since it last moved (SPEC A6).
 import type { Condition } from "../../../schemas/alert.ts";
+import { difference } from "./rounding.ts";
 import { atLeastMs, type Sample, type Verdict } from "./verdict.ts";
 
-/** PERSISTED: the reading since which nothing was further from it than the tolerance. */
+/** PERSISTED: the reading from which no later one was further than the tolerance. */
 export interface FlatMemory {
   type: "flat_line";
   anchor: Sample;
@@ -10,7 +11,10 @@ export interface FlatMemory {
 
 type FlatCondition = Extract<Condition, { type: "flat_line" }>;
 
-/** It clears when the value moves; until it has been still long enough, it is neither. */
+/**
+ * Returns what a flat line says of a reading, and the memory with that reading: `clear` when the value moved by more
+ * than the tolerance, `breach` when it has not for `afterMs`, and `unknown` in between.
+ */
 export function flatLine(
   { tolerance, afterMs }: FlatCondition,
   memory: FlatMemory | undefined,
@@ -18,7 +22,7 @@ export function flatLine(
 ): { verdict: Verdict; memory: FlatMemory } {
   if (memory === undefined) return { verdict: "unknown", memory: { type: "flat_line", anchor: sample } };
   const { anchor } = memory;
-  if (Math.abs(sample.value - anchor.value) > tolerance)
+  if (Math.abs(difference(sample.value, anchor.value)) > tolerance)
     return { verdict: "clear", memory: { type: "flat_line", anchor: sample } };
   return { verdict: atLeastMs(anchor, sample) >= afterMs ? "breach" : "unknown", memory };
 }

@@ -7,26 +7,34 @@ import { type RateMemory, rateOfChange } from "./rate-of-change.ts";
 import { threshold } from "./threshold.ts";
 import type { Sample, Verdict } from "./verdict.ts";
 
-/** What readings decide about; silence is judged by our clock alone (silence.ts). */
+/** The conditions that readings decide; a no-data condition is judged by the receipt clock alone (no-data.ts). */
 export type ReadingCondition = Exclude<Condition, { type: "no_data" }>;
 
-/** PERSISTED: what a condition has to remember; of another type than the condition's it counts as nothing. */
+/** PERSISTED: what a condition remembers of readings; that of another type than the condition's counts as none. */
 export type ConditionMemory = RateMemory | FlatMemory | ExpressionMemory | AnomalyMemory;
 
+/** What a condition says of the newest readings, and what it remembers from then on. */
 export interface Judgement {
   verdict: Verdict;
-  /** Of an expression its result; undefined: there is none. */
+  /** The value that was judged, of an expression its result; undefined when it has none. */
   value: number | undefined;
   memory: ConditionMemory | null;
 }
 
-/** The metrics a condition reads, in the order of the samples `judge` takes; none: the whole device. */
+/**
+ * Returns the metrics a condition reads, in the order of the samples that `judge` takes; empty for a no-data
+ * condition about the whole device.
+ */
 export function metricsOf(condition: Condition): string[] {
   if (condition.type === "expression") return [condition.left, condition.right];
   return condition.metric === undefined ? [] : [condition.metric];
 }
 
-/** What the newest readings say: one sample a metric, undefined where none is new; at least one is. */
+/**
+ * Returns what a condition says of the newest readings: one sample for each of `metricsOf`, undefined where none is
+ * new; at least one is. `memory` is null when the condition remembers nothing yet; a detector's memory is changed in
+ * place.
+ */
 export function judge(
   condition: ReadingCondition,
   memory: ConditionMemory | null,

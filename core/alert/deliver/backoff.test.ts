@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { backoffMs } from "./backoff.ts";
 import { isWithinBudget } from "./budget.ts";
-import { failed, outcomeOf } from "./outcome.ts";
+import { type Failure, failed, outcomeOf } from "./outcome.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 10);
 
@@ -39,18 +39,26 @@ describe("what came of an attempt", () => {
 
   it("[A35] a redirect is a failure that says so, and where to", () => {
     const outcome = outcomeOf({ status: 302, retryAfter: null, location: "http://10.0.0.1/", text: "" }, NOW);
-    expect(outcome).toMatchObject({ sent: false, fault: "channel" });
+    expect(outcome).toMatchObject({ sent: false, isRefused: false });
     expect(outcome).toHaveProperty(
       "error",
       expect.stringMatching(/302.*not followed.*http:\/\/10\.0\.0\.1\//),
     );
   });
 
-  it("[A33] what the receiver could not read is that message's fault, everything else the channel's", () => {
-    for (const status of [400, 413, 422]) expect(answered(status)).toMatchObject({ fault: "message" });
-    for (const status of [401, 403, 404, 408, 409, 410, 425, 429, 500, 502, 503, 504])
-      expect(answered(status)).toMatchObject({ fault: "channel" });
-    expect(failed("no way", NOW)).toMatchObject({ sent: false, fault: "channel", error: "no way" });
+  it("[A59] 4xx is for good, but for 408, 425 and 429; everything else may pass later", () => {
+    for (let status = 400; status < 500; status++)
+      expect(answered(status)).toHaveProperty("isRefused", ![408, 425, 429].includes(status));
+    for (const status of [300, 301, 302, 307, 308, 500, 501, 502, 503, 504, 599])
+      expect(answered(status)).toMatchObject({ sent: false, isRefused: false });
+    expect(failed("no way", NOW)).toMatchObject({ sent: false, isRefused: false, error: "no way" });
+  });
+
+  it("[A59] what a provider says is shown on one line, and no more of it than 300 characters", () => {
+    const text = `{"message":\r\n\t"The \u202esubject\u2028is odd"}${"x".repeat(1_000)}`;
+    const { error } = outcomeOf({ status: 422, retryAfter: null, location: null, text }, NOW) as Failure;
+    expect(error).toMatch(/^answered 422: \{"message": "The subject is odd"\}x+…$/);
+    expect(error.length).toBe("answered 422: ".length + 300);
   });
 
   it.each([

@@ -2,9 +2,10 @@
 import type { Message, OutgoingRequest } from "./message.ts";
 import { cut, json } from "./message.ts";
 
-/** RFC 5322 §2.1.1 has lines of at most 998 characters; nobody reads that many. */
+/** The longest subject, in characters. RFC 5322 §2.1.1 allows lines of 998; nobody reads that many. */
 const SUBJECT_CHARS_MAX = 200;
 
+/** Returns the request that hands a message to a provider of e-mail; without `token` it carries no authorization. */
 export function emailRequest(
   message: Message,
   { url, token, from, to }: { url: string; token?: string | undefined; from: string; to: string[] },

@@ -1,6 +1,7 @@
 // Each format against what its receiver documents, written out by hand.
 import { describe, expect, it } from "vitest";
 import type { Target } from "../../../schemas/channel.ts";
+import { oddCharacter } from "../../../schemas/one-line.ts";
 import { AT, alertOf, noticeOf, resolvedOf, snapshotOf } from "./fake-notice.ts";
 import { messageOf, type Notice } from "./message.ts";
 import { requestOf } from "./request.ts";
@@ -15,7 +16,7 @@ const OVER =
 const TITLE = "CRITICAL · Too hot · pump-1 in north";
 
 const sent = (target: Target, change: Partial<Notice> = {}, publicUrl = PUBLIC, isFirst = true) => {
-  const { body, ...request } = requestOf(messageOf(noticeOf(change), publicUrl, isFirst), target);
+  const { body, ...request } = requestOf(messageOf(noticeOf(change), publicUrl, isFirst), target, AT);
   return { ...request, body: JSON.parse(body) };
 };
 const RESOLVE = { kind: "resolve" as const, key: "north.7.resolve.2", snapshot: snapshotOf([resolvedOf()]) };
@@ -256,7 +257,7 @@ describe("formats", () => {
     expect(sent(open, {}, "").body.text).toBe(`${TITLE}\n\n${LINE}\n`);
   });
 
-  it("[A36] Alertmanager: every member an alert, active ones with an end far ahead, the others with theirs", () => {
+  it("[A36] Alertmanager: every member an alert, active ones with an end five minutes ahead, the others with theirs", () => {
     const alertmanager: Target = { type: "alertmanager", url: "https://am.example/base/", token: "t" };
     const snapshot = snapshotOf([alertOf(), resolvedOf({ device: "pump-2", reading: null })]);
     const labels = {
@@ -286,7 +287,7 @@ describe("formats", () => {
             chart: CHART,
           },
           startsAt: "2026-11-22T10:00:01.500Z",
-          endsAt: "2036-11-19T10:00:01.500Z",
+          endsAt: "2026-11-22T10:05:01.500Z",
           generatorURL: CHART,
         },
         {
@@ -309,6 +310,42 @@ describe("formats", () => {
     expect(own.annotations).not.toHaveProperty("alert");
   });
 
+  it.each<[string, Target]>([
+    ["webhook", { type: "webhook", url: "https://a.example" }],
+    ["slack", { type: "slack", url: "https://a.example" }],
+    ["pagerduty", pagerduty],
+    ["opsgenie", opsgenie],
+    ["teams", { type: "teams", url: "https://a.example" }],
+    ["email", { type: "email", url: "https://a.example", from: "a@a.example", to: ["b@b.example"] }],
+    ["alertmanager", { type: "alertmanager", url: "https://a.example" }],
+  ])(
+    "[A58] %s: what is made of names stored earlier is one line, and no longer than it may be",
+    (type, target) => {
+      const odd = "Too\r\nBcc: all@example.com\u2028hot\u0085\u0000 \u202egnp\u2066 \ud800";
+      const long = { rule: { name: `${odd}${"x".repeat(5_000)}` }, metric: `t\n\u009b${"y".repeat(500)}` };
+      const alerts = [alertOf(long), resolvedOf(long)];
+      const { body, headers } = sent(target, { snapshot: snapshotOf(alerts), kind: "update" });
+      const made: unknown[] = {
+        webhook: () => [body.title],
+        slack: () => [body.text, body.attachments[0].fallback],
+        pagerduty: () => [body.payload.summary, ...body.payload.custom_details.alerts],
+        opsgenie: () => [body.message],
+        teams: () => body.attachments[0].content.body.map(({ text }: { text: string }) => text),
+        email: () => [body.subject],
+        alertmanager: () => [body[0].labels.alertname, body[0].annotations.summary],
+      }[type]!();
+      for (const text of made) {
+        expect(oddCharacter(text as string)).toBeUndefined();
+        if (!(text as string).startsWith("pump-1"))
+          expect(text).toContain("Too Bcc: all@example.com hot gnp \ufffd");
+      }
+      const most = { pagerduty: 1_024, opsgenie: 130, email: 200 }[type] ?? 620;
+      if (type !== "alertmanager")
+        expect(Math.max(...made.map((text) => (text as string).length))).toBeLessThanOrEqual(most);
+      for (const value of Object.values(headers)) expect(oddCharacter(value)).toBeUndefined();
+    },
+  );
+
   it("[A36] every receiver can be tried out, and is told that it is a trial", () => {
     const sample = sampleNotice("acme", "test.1", AT);
     const targets: Target[] = [
@@ -321,7 +358,7 @@ describe("formats", () => {
       { type: "alertmanager", url: "https://a.example" },
     ];
     for (const target of targets) {
-      expect(requestOf(messageOf(sample, PUBLIC, true), target).body).toContain(
+      expect(requestOf(messageOf(sample, PUBLIC, true), target, AT).body).toContain(
         "Test: INFO · A message to try",
       );
     }

@@ -1,50 +1,16 @@
 // Hours of the week in a time zone → whether an instant lies in them, and when they end.
 import type { WeeklyHours } from "../../../schemas/channel.ts";
+import { DAY_MS, MINUTE_MS } from "../../time.ts";
+import { localMs } from "../../time-zone.ts";
 
-const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
 const WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
-
-/** Making one takes longer than a hundred uses of it. */
-const formatters = new Map<string, Intl.DateTimeFormat>();
-
-/** The wall clock of the zone at an instant, as if it were UTC. */
-function localMs(atMs: number, timeZone: string): number {
-  let formatter = formatters.get(timeZone);
-  if (formatter === undefined) {
-    formatter = new Intl.DateTimeFormat("en-US", {
-      timeZone,
-      hourCycle: "h23",
-      year: "numeric",
-      month: "numeric",
-      day: "numeric",
-      hour: "numeric",
-      minute: "numeric",
-      second: "numeric",
-    });
-    formatters.set(timeZone, formatter);
-  }
-  const parts = formatter.formatToParts(atMs);
-  const field = (type: Intl.DateTimeFormatPartTypes) =>
-    Number(parts.find((part) => part.type === type)!.value);
-  return (
-    Date.UTC(
-      field("year"),
-      field("month") - 1,
-      field("day"),
-      field("hour"),
-      field("minute"),
-      field("second"),
-    ) +
-    (((atMs % 1_000) + 1_000) % 1_000)
-  );
-}
 
 const minutesOf = (timeOfDay: string) => Number(timeOfDay.slice(0, 2)) * 60 + Number(timeOfDay.slice(3));
 
 /**
- * When the hours that hold `atMs` end, epoch ms; undefined: it lies outside of them. Half-open. The wall clock of the
- * zone decides: an hour that summer time skips does not come, one that comes twice is both times in or out.
+ * Returns when the weekly hours that hold `atMs` end, epoch ms; undefined when `atMs` is outside of them. Hours are
+ * half-open. The wall clock of their time zone decides: an hour that summer time skips does not come, and one that
+ * comes twice is in or out both times.
  */
 export function hoursEndAt({ days, from, to, timeZone }: WeeklyHours, atMs: number): number | undefined {
   const local = localMs(atMs, timeZone);
@@ -61,7 +27,7 @@ export function hoursEndAt({ days, from, to, timeZone }: WeeklyHours, atMs: numb
   return undefined;
 }
 
-/** When hours that do not hold `atMs` begin next, epoch ms: within eight days. */
+/** Returns when weekly hours that do not hold `atMs` begin next, epoch ms, within eight days. */
 export function hoursBeginAt({ days, from, timeZone }: WeeklyHours, atMs: number): number {
   const local = localMs(atMs, timeZone);
   const midnight = Math.floor(local / DAY_MS) * DAY_MS;
@@ -71,7 +37,10 @@ export function hoursBeginAt({ days, from, timeZone }: WeeklyHours, atMs: number
   return whenItIs(begins.find((beginLocal) => beginLocal > local)!, atMs, local, timeZone);
 }
 
-/** When the wall clock comes to `wantedLocal`, which is later than what it shows at `atMs`, or first skips it. */
+/**
+ * Returns when the wall clock comes to `wantedLocal`, or first skips it, epoch ms; that is later than `local`, which
+ * it shows at `atMs`.
+ */
 function whenItIs(wantedLocal: number, atMs: number, local: number, timeZone: string): number {
   const plain = atMs + (wantedLocal - local);
   const shifted = plain + (wantedLocal - localMs(plain, timeZone)); // it may have been put forward or back in between
@@ -85,6 +54,6 @@ function whenItIs(wantedLocal: number, atMs: number, local: number, timeZone: st
   return after;
 }
 
-/** Whether an instant lies in any of these hours. */
+/** Whether an instant, epoch ms, lies in any of these weekly hours. */
 export const isWithin = (hours: readonly WeeklyHours[], atMs: number): boolean =>
   hours.some((own) => hoursEndAt(own, atMs) !== undefined);

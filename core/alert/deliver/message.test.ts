@@ -50,6 +50,21 @@ describe("what people read", () => {
     expect(of(change).title).toBe(title);
   });
 
+  it.each([
+    [1, [], "Resolved: CRITICAL · Too hot · a deleted device in north", ["a deleted device"]],
+    [2, [], "Resolved: CRITICAL · Too hot · 2 deleted devices in north", ["2 deleted devices"]],
+    [
+      1,
+      [resolvedOf()],
+      "Resolved: CRITICAL · Too hot · 2 devices in north",
+      [expect.stringContaining("pump-1"), "a deleted device"],
+    ],
+  ])("[A49] %i members without a name are said to be deleted devices", (nameless, alerts, title, lines) => {
+    const change = { state: "resolved" as const, members: alerts.length + nameless };
+    const message = of({ kind: "resolve", snapshot: { ...snapshotOf(alerts, change), nameless } });
+    expect([message.title, message.lines]).toEqual([title, lines]);
+  });
+
   it("[A37] the first ten are listed, active ones first, and how many more there are", () => {
     const alerts = [resolvedOf({ device: "over" }), ...devices(30)];
     const { lines } = of({ snapshot: snapshotOf(alerts), omitted: 100 });

@@ -1,10 +1,11 @@
 // What a channel is told → title, lines and links, said once for all formats; and the plain request that a format makes of it.
 import type { Alert, AlertReading, IncidentSnapshot, Severity } from "../../../schemas/alert.ts";
 import type { Delivery } from "../../../schemas/channel.ts";
+import { oneLine } from "../../../schemas/one-line.ts";
 
 /**
- * PERSISTED: in the channel's object, while it waits; new fields need a default. `ChannelNotice` as it is kept: with
- * the number of members that were left out for their size.
+ * A `ChannelNotice` as a channel's object keeps it while it waits, with the number of members that were left out for
+ * their size. PERSISTED; new fields need a default.
  */
 export interface Notice {
   key: string;
@@ -14,7 +15,7 @@ export interface Notice {
   omitted: number;
 }
 
-/** A request to a receiver; whoever sends it adds what only an attempt knows. */
+/** A request to a receiver. Whoever sends it adds headers that depend on the attempt, such as a signature. */
 export interface OutgoingRequest {
   url: string;
   method: "POST";
@@ -22,27 +23,40 @@ export interface OutgoingRequest {
   body: string;
 }
 
+/** A notice in words and links, the same for all formats. */
 export interface Message extends Notice {
   severity: Severity;
-  /** False: an earlier message of the incident was sent to this channel. */
+  /** Whether no earlier message of the incident was sent to this channel. */
   isFirst: boolean;
-  /** The incident among all of all tenants, for receivers that know one alert by one name. */
+  /**
+   * The name of the incident, `<incident>@<tenant>`, which no incident of any tenant shares: receivers know an alert
+   * by one name.
+   */
   name: string;
+  /** One line of visible text of at most 400 characters, whatever names were stored. */
   title: string;
-  /** A line a member, the first of them, and how many more there are. */
+  /** A line for each of the first members, then how many more there are; each is one line of at most 600 characters. */
   lines: string[];
-  /** Null: nobody said where the dashboard is. */
+  /** The dashboard's page about the incident; null when the deployment does not say where the dashboard is. */
   incidentLink: string | null;
+  /** Returns the dashboard's page about the alert's device and metric; null as `incidentLink` is. */
   chartLink(alert: Alert): string | null;
 }
 
-/** Members that a message to people lists; the rest is a number. */
+/** How many members a message to people lists; of the rest it says the number. */
 const LISTED_MAX = 10;
+/** The longest title, in characters: with the longest names there can be. Formats cut it further where they must. */
+const TITLE_CHARS_MAX = 400;
+/** The longest line about a member, in characters. */
+const LINE_CHARS_MAX = 600;
 
-/** `publicUrl`: where people open the dashboard, without a slash at its end; empty: messages carry no links. */
+/**
+ * Returns a notice in words. `publicUrl` is where people open the dashboard, without a slash at its end; empty when
+ * nobody said so, and then the message carries no links.
+ */
 export function messageOf(notice: Notice, publicUrl: string, isFirst: boolean): Message {
   const { snapshot, kind, tenant, omitted } = notice;
-  const { incident, alerts } = snapshot;
+  const { incident, alerts, nameless = 0 } = snapshot;
   const link = (path: string) => (publicUrl === "" ? null : `${publicUrl}/#/${path}`);
   const listed = inOrder(alerts).slice(0, LISTED_MAX);
   const more = alerts.length + omitted - listed.length;
@@ -51,8 +65,18 @@ export function messageOf(notice: Notice, publicUrl: string, isFirst: boolean): 
     severity: incident.rule.severity,
     isFirst,
     name: `${incident.id}@${tenant}`,
-    title: `${PREFIX[kind]}${incident.rule.severity.toUpperCase()} · ${incident.rule.name} · ${whatOf(snapshot)}`,
-    lines: [...listed.map(lineOf), ...(more > 0 ? [`and ${more} more`] : [])],
+    // Names that were stored before they were checked may have line ends, which end a header or a subject.
+    title: cut(
+      oneLine(
+        `${PREFIX[kind]}${incident.rule.severity.toUpperCase()} · ${incident.rule.name} · ${whatOf(snapshot)}`,
+      ),
+      TITLE_CHARS_MAX,
+    ),
+    lines: [
+      ...listed.map(lineOf),
+      ...(nameless > 0 ? [deletedOf(nameless)] : []),
+      ...(more > 0 ? [`and ${more} more`] : []),
+    ].map((line) => cut(oneLine(line), LINE_CHARS_MAX)),
     incidentLink: link(`alerts/${encodeURIComponent(incident.id)}`),
     chartLink: ({ device, metric }) => {
       const query = metric === null ? "" : `?${new URLSearchParams({ metric })}`;
@@ -69,20 +93,27 @@ const PREFIX: Record<Notice["kind"], string> = {
   test: "Test: ",
 };
 
-/** Those that still fire first, each half as it came. */
+/** The alerts that still fire, then the resolved ones, each half in the given order. */
 const inOrder = (alerts: readonly Alert[]): Alert[] => [
   ...alerts.filter(({ state }) => state !== "resolved"),
   ...alerts.filter(({ state }) => state === "resolved"),
 ];
 
-function whatOf({ incident, alerts }: IncidentSnapshot): string {
+/** Members of whom only the number is known, because their device was deleted. */
+const deletedOf = (count: number) => (count === 1 ? "a deleted device" : `${count} deleted devices`);
+
+function whatOf({ incident, alerts, nameless }: IncidentSnapshot): string {
   const { zone, members, active, state } = incident;
+  if (members === nameless) return `${deletedOf(members)} in ${zone}`;
   if (members === 1 && alerts.length === 1) return `${alerts[0]!.device} in ${zone}`;
   if (state === "resolved" || active === members) return `${members} devices in ${zone}`;
   return `${active} of ${members} devices in ${zone}`;
 }
 
-/** `pump-1: temperature is 91.2, read 2026-11-22T10:00:00.000Z, received 2026-11-22T10:00:01.000Z` */
+/**
+ * A member's line, such as `pump-1: temperature is 91.2, read 2026-11-22T10:00:00.000Z, received
+ * 2026-11-22T10:00:01.000Z`.
+ */
 function lineOf(alert: Alert): string {
   const { device, state, resolution, resolvedAt, clearedBy } = alert;
   if (state !== "resolved") {
@@ -118,16 +149,19 @@ function nameOf({ metric, rule }: Alert): string {
 const readingOf = ({ value, at, receivedAt }: AlertReading) =>
   `${numberOf(value)}, read ${timeOf(at)}, received ${timeOf(receivedAt)}`;
 
-/** Six digits are enough for people. */
+/** Returns a number as text of at most six digits, which are enough for people. */
 export const numberOf = (value: number) => String(Number(value.toPrecision(6)));
 
-/** An instant as ISO 8601; one that no calendar has, as the number it is. */
+/** Returns an instant, epoch ms, as ISO 8601; one beyond the calendar as the number it is. */
 export function timeOf(atMs: number): string {
   const date = new Date(atMs);
   return Number.isNaN(date.getTime()) ? String(atMs) : date.toISOString();
 }
 
-/** At most so many characters, and an ellipsis where some are missing. */
+/**
+ * Returns at most `charsMax` characters of a text, the last an ellipsis where some are missing; no character is cut
+ * in half.
+ */
 export const cut = (text: string, charsMax: number) =>
   text.length <= charsMax
     ? text
@@ -136,6 +170,7 @@ export const cut = (text: string, charsMax: number) =>
         .toWellFormed()
         .replace(/\uFFFD$/, "")}…`;
 
+/** Returns a POST request with a JSON body. */
 export const json = (url: string, body: unknown, headers: Record<string, string> = {}): OutgoingRequest => ({
   url,
   method: "POST",

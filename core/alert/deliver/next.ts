@@ -1,37 +1,47 @@
 // What waits in a channel, and how the channel does → what is sent now, what never will be, and when to look again.
 
-/** Attempts at once: a Worker holds six connections (Workers limits, 2026-11). */
+/** The most attempts at once: a Worker holds six connections (Workers limits, 2026-11). */
 const AT_ONCE_MAX = 6;
 
+/** A message that waits in a channel. */
 export interface Waiting {
+  /** The message's number in the channel, rising with its arrival. */
   seq: number;
   incident: string;
   kind: string;
+  /** How often the message was tried. */
   attempts: number;
+  /** When the message may be tried, epoch ms. */
   dueAt: number;
-  /** A message of its incident that was no resolve was sent. */
+  /** Whether a message of its incident that was no resolve was sent. */
   isTold: boolean;
 }
 
+/** How a channel does. */
 export interface Health {
-  /** Failures in a row; 0: it does well. */
+  /** How many attempts failed in a row; 0 when the last one succeeded. */
   failures: number;
-  /** Not tried before this while it fails, epoch ms. */
+  /** Until when a channel that fails is not tried, epoch ms. */
   retryAt: number;
 }
 
+/** What a channel is to do, by the `seq` of its messages. */
 export interface Next {
+  /** Messages to send. */
   start: number[];
-  /** Resolves of what was never told. */
+  /** Resolves to drop, because nothing of their incident was sent. */
   drop: number[];
-  /** When something may be due that is not now; undefined: nothing waits, or the end of an attempt says. */
+  /**
+   * When a message becomes due that is not yet, epoch ms; undefined when none does, or the end of an attempt decides.
+   */
   wakeAt: number | undefined;
 }
 
 /**
- * `waiting`: oldest first; `running`: those of them that are being sent. Of an incident only the oldest goes, so its
- * messages keep their order. A channel that fails is tried with one message, the one tried least, so that a message
- * nobody can take does not stand before the others for ever.
+ * Returns which messages of a channel are sent, dropped or looked at later. `waiting` is oldest first; `running` are
+ * those of them that are being sent. Of an incident only the oldest message is sent, so its messages keep their
+ * order. A channel that fails is tried with one message, the one tried least, so that a message that the receiver
+ * refuses does not stand before the others for ever.
  */
 export function chooseNext(
   waiting: readonly Waiting[],

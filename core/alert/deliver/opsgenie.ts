@@ -4,12 +4,17 @@ import type { Message, OutgoingRequest } from "./message.ts";
 import { cut, json } from "./message.ts";
 
 const PRIORITY: Record<Severity, string> = { critical: "P1", warning: "P3", info: "P5" };
-/** Opsgenie's limits, in characters. */
+/** Opsgenie's limit of an alert's message, in characters. */
 const MESSAGE_CHARS_MAX = 130;
+/** Opsgenie's limit of a description, in characters. */
 const DESCRIPTION_CHARS_MAX = 15_000;
+/** Opsgenie's limit of a tag, in characters. */
 const TAG_CHARS_MAX = 50;
 
-/** One alert there is one incident here, by `alias`: creating it again raises its count; a resolve closes it. */
+/**
+ * Returns the request that creates or closes an alert. An alert at Opsgenie is an incident here, by `alias`: creating
+ * it again raises its count, a resolve closes it.
+ */
 export function opsgenieRequest(
   message: Message,
   { url, apiKey }: { url: string; apiKey: string },

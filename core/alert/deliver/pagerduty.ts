@@ -2,14 +2,17 @@
 import type { Message, OutgoingRequest } from "./message.ts";
 import { cut, json, timeOf } from "./message.ts";
 
-/** PagerDuty's limits: a summary, a key, and 512 KB an event, of which names of members may take a share. */
+/** PagerDuty's limit of a summary, in characters. */
 const SUMMARY_CHARS_MAX = 1_024;
+/** PagerDuty's limit of a deduplication key, in characters. */
 const KEY_CHARS_MAX = 255;
+/** How many devices an event names: PagerDuty takes events of 512 KB, and names may take a share of that. */
 const DEVICES_MAX = 1_000;
 
 /**
- * One alert there is one incident here, by `dedup_key`: later triggers join it, a resolve closes it. What joins an
- * incident that somebody here has acknowledged must not page again, so it is told as an acknowledgement.
+ * Returns the request with an event about a message. An alert at PagerDuty is an incident here, by `dedup_key`: later
+ * triggers join it, a resolve closes it. An update of an incident that a person has acknowledged here must not page
+ * again, so it is sent as an acknowledgement.
  */
 export function pagerdutyRequest(
   message: Message,

@@ -9,7 +9,8 @@ import { slackRequest } from "./slack.ts";
 import { teamsRequest } from "./teams.ts";
 import { webhookRequest } from "./webhook.ts";
 
-export function requestOf(message: Message, target: Target): OutgoingRequest {
+/** Returns the request that carries a message to a receiver at `nowMs`, in that receiver's format. */
+export function requestOf(message: Message, target: Target, nowMs: number): OutgoingRequest {
   switch (target.type) {
     case "webhook":
       return webhookRequest(message, target);
@@ -24,6 +25,6 @@ export function requestOf(message: Message, target: Target): OutgoingRequest {
     case "email":
       return emailRequest(message, target);
     case "alertmanager":
-      return alertmanagerRequest(message, target);
+      return alertmanagerRequest(message, target, nowMs);
   }
 }

@@ -1,7 +1,7 @@
 // A channel to be tried out → a notice that looks like a real one and says that it is none.
 import type { Notice } from "./message.ts";
 
-/** `key` names the attempt; the alert is of a device that nobody has. */
+/** Returns a notice to try a channel with, about a device that nobody has. `key` names the attempt. */
 export function sampleNotice(tenant: string, key: string, nowMs: number): Notice {
   const rule = {
     id: "test",

@@ -66,14 +66,17 @@ describe("silence", () => {
     expect(heldUntil({ alerts: [resolvedOf()] }, silences, AT)).toBe(AT + 1);
   });
 
-  it("[A26] [A29] a silent device behind a silent gateway has no say", () => {
+  it("[A26] [A29] a member that the zone muted has no say, and whether it is muted the zone alone decides", () => {
     const rule = { condition: { type: "no_data" as const, afterMs: 60_000 } };
-    const gateway = alertOf({ device: "gw", state: "no_data", rule });
-    const behind = alertOf({ device: "pump-1", gateway: "gw", state: "no_data", rule });
+    const gateway = alertOf({ id: "gw", device: "gw", state: "no_data", rule });
+    const behind = alertOf({ id: "behind", device: "pump-1", gateway: "gw", state: "no_data", rule });
     const silences = [silenceOf({ matcher: { device: "gw" }, endsAt: AT + 1 })];
-    expect(heldUntil({ alerts: [gateway, behind] }, silences, AT)).toBe(AT + 1);
-    const hot = alertOf({ device: "pump-1", gateway: "gw" });
-    expect(heldUntil({ alerts: [gateway, hot] }, silences, AT)).toBeUndefined();
+    const alerts = [gateway, behind];
+    expect(heldUntil({ alerts, muted: ["behind"] }, silences, AT)).toBe(AT + 1);
+    // Its gateway lacks only a metric, say: the device is told of, so the silence has to cover it too.
+    expect(heldUntil({ alerts }, silences, AT)).toBeUndefined();
+    // Its gateway has no data by another rule, and so is in another incident.
+    expect(heldUntil({ alerts: [behind], muted: ["behind"] }, silences, AT)).toBeUndefined();
   });
 
   it("[A29] nothing is held where nothing is silenced", () => {

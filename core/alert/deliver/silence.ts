@@ -4,11 +4,12 @@ import type { Matcher, Silence } from "../../../schemas/channel.ts";
 import { hoursEndAt } from "./hours.ts";
 
 /**
- * A message that is held is judged again after this at the latest: word that a silence was ended may come too early for a
- * message that is on its way to be held, or not at all.
+ * The longest time until a message that a silence holds back is judged again, in ms: word that the silence was ended
+ * may come before the message is held, or not at all.
  */
 export const HELD_MS_MAX = 15 * 60_000;
 
+/** Whether a silence's matcher fits an alert; fields that it does not have fit all. */
 function fits(matcher: Matcher, { zone, device, model, rule }: Alert): boolean {
   const own = { zone, device, model, rule: rule.id, severity: rule.severity };
   return Object.entries(matcher).every(
@@ -16,7 +17,10 @@ function fits(matcher: Matcher, { zone, device, model, rule }: Alert): boolean {
   );
 }
 
-/** When a silence that holds now ends, as far as it knows; undefined: it does not hold now. */
+/**
+ * When a silence that is in force at `nowMs` ends, epoch ms, Infinity when it has no end; undefined when it is not in
+ * force.
+ */
 function endsAt({ startsAt, endsAt: ends, hours }: Silence, nowMs: number): number | undefined {
   const end = ends ?? Number.POSITIVE_INFINITY;
   if (nowMs < startsAt || nowMs >= end) return undefined;
@@ -25,22 +29,19 @@ function endsAt({ startsAt, endsAt: ends, hours }: Silence, nowMs: number): numb
   return hourEnds.length === 0 ? undefined : Math.min(end, Math.max(...hourEnds));
 }
 
-/** A silent device behind a silent gateway: the gateway's alert speaks for it. */
-const isMuted = (own: Alert, active: readonly Alert[]) =>
-  own.rule.condition.type === "no_data" &&
-  active.some(({ device, rule }) => device === own.gateway && rule.condition.type === "no_data");
-
 /**
- * The earliest instant at which the incident may be told of, when every member that people would be told of is silenced
- * now: the active ones that are not muted, or all if none is. Undefined: it may be told of now.
+ * Returns until when messages about an incident are held back, epoch ms, at most `HELD_MS_MAX` ahead; undefined when
+ * they are not. They are when every member that people would be told of is silenced at `nowMs`: the active members
+ * that are not muted, or all when there is none.
  */
 export function heldUntil(
-  { alerts }: Pick<IncidentSnapshot, "alerts">,
+  { alerts, muted = [] }: Pick<IncidentSnapshot, "alerts" | "muted">,
   silences: readonly Silence[],
   nowMs: number,
 ): number | undefined {
   const active = alerts.filter(({ state }) => state !== "resolved");
-  const audible = active.filter((own) => !isMuted(own, active));
+  const unheard = new Set(muted);
+  const audible = active.filter(({ id }) => !unheard.has(id));
   const judged = audible.length > 0 ? audible : alerts;
   if (judged.length === 0) return undefined;
   const holding = silences

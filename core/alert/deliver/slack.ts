@@ -4,12 +4,13 @@ import { cut, json } from "./message.ts";
 
 const COLOUR = { info: "#439fe0", warning: "#daa038", critical: "#a30200" };
 const RESOLVED = "#2eb886";
-/** Slack cuts a text at 4,000 characters where it wants to (Slack, "Truncating content"). */
+/** The longest text, in characters. Slack cuts one of 4,000 wherever it likes (Slack, "Truncating content"). */
 const TEXT_CHARS_MAX = 3_000;
 
-/** The three characters that Slack's markup is made of: with them out of the way no name can mention everybody. */
+/** Escapes the three characters that Slack's markup is made of, so that no name can mention everybody. */
 const plain = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
+/** Returns the request that posts a message to an incoming webhook of Slack's kind. */
 export function slackRequest(message: Message, { url }: { url: string }): OutgoingRequest {
   const { kind, severity, title, lines, snapshot, incidentLink } = message;
   const text = cut(lines.map((line) => plain(line)).join("\n"), TEXT_CHARS_MAX);

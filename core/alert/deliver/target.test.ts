@@ -1,5 +1,50 @@
 import { describe, expect, it } from "vitest";
-import { refusalOf } from "./target.ts";
+import { refusalOf, refusalOfTarget } from "./target.ts";
+
+it.each([
+  ["https://168.63.129.16/machine"],
+  ["http://168.63.129.16:32526/vmSettings"],
+  ["http://2822734096/"], // 168.63.129.16
+  ["https://[::ffff:168.63.129.16]/"],
+  ["http://100.100.100.200/latest"],
+  ["http://192.0.0.192/opc/v2"],
+  ["http://[fd00:ec2::254]/latest"],
+  ["http://[fd20:ce::254]/"],
+  ["http://metadata.google.internal/computeMetadata"],
+  ["http://metadata/"],
+  ["http://metadata.google.internal./"],
+  ["http://metadata.tencentyun.com/"],
+  ["https://METADATA.tencentyun.com./"],
+  ["http://metadata.platformequinix.com/"],
+  ["http://192.0.2.1/"],
+  ["http://198.51.100.9/"],
+  ["http://203.0.113.9/"],
+  ["http://[2001:db8::1]/"],
+])("[A70] %s is a service of the cloud itself, or nobody's: nothing is sent to it", (address) => {
+  for (const isLocal of [false, true])
+    expect(refusalOf(address, isLocal)).toMatch(/ is (of|a|private|reserved)/);
+});
+
+it.each([
+  [{ type: "webhook", url: "http://example.com/hook", secret: "s" }, /secret/],
+  [{ type: "slack", url: "http://example.com/T/B/x" }, /url/],
+  [{ type: "teams", url: "http://example.com/x" }, /url/],
+  [{ type: "alertmanager", url: "http://example.com/", token: "t" }, /token/],
+  [{ type: "email", url: "http://example.com/", token: "t" }, /token/],
+  [{ type: "pagerduty", url: "http://example.com/", routingKey: "k" }, /routingKey/],
+  [{ type: "opsgenie", url: "http://example.com/", apiKey: "k" }, /apiKey/],
+] as const)("[A71] what is secret goes to no address without encryption: %j", (target, name) => {
+  const of = (url: string) => ({ ...target, url }) as unknown as Parameters<typeof refusalOfTarget>[0];
+  expect(refusalOfTarget(of(target.url), false)).toMatch(name);
+  expect(refusalOfTarget(of(target.url), true)).toMatch(name);
+  expect(refusalOfTarget(of("https://example.com/x"), false)).toBeUndefined();
+  expect(refusalOfTarget(of("http://127.0.0.1:9/x"), true)).toBeUndefined();
+  expect(refusalOfTarget(of("http://127.0.0.1:9/x"), false)).toMatch(/loopback/);
+});
+
+it("[A71] a target without a secret may be reached without encryption", () => {
+  expect(refusalOfTarget({ type: "webhook", url: "http://example.com/hook" }, false)).toBeUndefined();
+});
 
 describe("addresses nothing is sent to", () => {
   it.each([

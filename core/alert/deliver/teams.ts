@@ -3,12 +3,16 @@ import type { Message, OutgoingRequest } from "./message.ts";
 import { cut, json } from "./message.ts";
 
 const COLOUR = { info: "Accent", warning: "Warning", critical: "Attention" };
-/** Teams takes cards of 28 KB; half of it leaves room for characters of several bytes. */
+/**
+ * The longest line, in characters. Teams takes cards of 28 KB; half of that leaves room for characters of several
+ * bytes.
+ */
 const LINE_CHARS_MAX = 500;
 
-/** Text of a card is Markdown; names are not. */
+/** Escapes a name for the text of a card, which is Markdown. */
 const plain = (text: string) => text.replace(/[\\*_[\]~`]/g, "\\$&");
 
+/** Returns the request that posts a message as an Adaptive Card to a Teams workflow. */
 export function teamsRequest(message: Message, { url }: { url: string }): OutgoingRequest {
   const { kind, severity, title, lines, snapshot, incidentLink } = message;
   const chart = snapshot.alerts[0] === undefined ? null : message.chartLink(snapshot.alerts[0]);

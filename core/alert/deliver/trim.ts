@@ -1,12 +1,18 @@
 // A notice too large to be kept in one row → the same with fewer members, and how many are missing.
 import type { Notice } from "./message.ts";
 
-/** A row of an object's SQLite holds 2 MB (Durable Objects limits, 2026-11). A member is 1 KB, so this is some 1,500. */
+/**
+ * The most bytes of a notice as JSON: a row of an object's SQLite holds 2 MB (Durable Objects limits, 2026-11). A
+ * member takes 1 KB, so this is some 1,500 members.
+ */
 const NOTICE_BYTES_MAX = 1_500_000;
 
 const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
 
-/** Members that are over go before active ones, and later ones before earlier ones. */
+/**
+ * Returns a notice of at most `bytesMax` bytes as JSON, the same one when it is no larger. Resolved members are left
+ * out before active ones, and later ones before earlier ones; `omitted` counts them.
+ */
 export function trim(notice: Notice, bytesMax = NOTICE_BYTES_MAX): Notice {
   const { incident, alerts } = notice.snapshot;
   let bytes = bytesOf({ ...notice, snapshot: { incident, alerts: [] } });
@@ -21,7 +27,7 @@ export function trim(notice: Notice, bytesMax = NOTICE_BYTES_MAX): Notice {
   if (kept.size === alerts.length) return notice;
   return {
     ...notice,
-    snapshot: { incident, alerts: alerts.filter((_, index) => kept.has(index)) },
+    snapshot: { ...notice.snapshot, alerts: alerts.filter((_, index) => kept.has(index)) },
     omitted: notice.omitted + alerts.length - kept.size,
   };
 }

@@ -2,9 +2,13 @@
 import type { Message, OutgoingRequest } from "./message.ts";
 import { json } from "./message.ts";
 
-/** Every member in full, each with its chart. PERSISTED at every receiver: fields are only added within a version. */
+/**
+ * Returns the request with our own JSON: every member in full, each with a link to its chart. PERSISTED at every
+ * receiver: fields are only added within a version.
+ */
 export function webhookRequest(message: Message, { url }: { url: string }): OutgoingRequest {
   const { key, kind, tenant, title, snapshot, omitted, incidentLink } = message;
+  const { refusals: _, ...incident } = snapshot.incident; // of other channels, and no business of this one
   return json(
     url,
     {
@@ -13,7 +17,7 @@ export function webhookRequest(message: Message, { url }: { url: string }): Outg
       kind,
       tenant,
       title,
-      incident: snapshot.incident,
+      incident,
       alerts: snapshot.alerts.map((alert) => ({ ...alert, links: { chart: message.chartLink(alert) } })),
       omitted,
       links: { incident: incidentLink },
@@ -22,5 +26,5 @@ export function webhookRequest(message: Message, { url }: { url: string }): Outg
   );
 }
 
-/** What the signature of an attempt covers. */
+/** Returns the text that the signature of an attempt covers; `timestampMs` is when it is sent. */
 export const signedText = (timestampMs: number, body: string) => `${timestampMs}.${body}`;

@@ -6,24 +6,30 @@ import { PartBuilder } from "../../../core/job/import-part.ts";
 import { importBody, type JobAnswer, jobsQuery, replayBody } from "../../../schemas/job.ts";
 import { BODY_BYTES_MAX } from "../../../schemas/limits.ts";
 import { wallMs } from "../../clock.ts";
+import { endLife, lastLifeOf } from "../../end-life.ts";
 import { PARTS_MAX, partKey } from "../../import-parts.ts";
 import {
   createDeletion,
   createJob,
+  deletedSince,
   readJob,
   readJobs,
   resumeJob,
   startJob,
   stopJob,
+  tooManyJobs,
   unfinishedDeletion,
 } from "../../jobs.ts";
 import { Problem } from "../../problem.ts";
-import { readSettings } from "../../tenant.ts";
-import { warmOf } from "../../warm.ts";
-import { type ApiContext, requireRole } from "../caller.ts";
+import { readBody } from "../../read-body.ts";
+import { readSettings, releaseDevice } from "../../tenant.ts";
+import { withDeadline } from "../../with-deadline.ts";
+import { type ApiContext, noBody, requireRole } from "../caller.ts";
 import type { ApiEnv } from "../env.ts";
 import { readDevice } from "../registry.ts";
+import { revokeDevice } from "../revoke.ts";
 import { fromStorage } from "../storage.ts";
+import { markRevoked } from "../token-list.ts";
 import { validate, validateBody } from "../validate.ts";
 
 export const admin = new Hono<ApiContext>();
@@ -34,17 +40,19 @@ const partNumber = z.coerce
   .min(0)
   .max(PARTS_MAX - 1);
 
+const PART_LIMIT = { mostBytes: BODY_BYTES_MAX, remedy: "send it in more parts" };
+
 /** A part of 4 MiB takes longer to store than a question to answer. */
 const PART_STORED_MS = 20_000;
 
-/** A job that was taken on: 202, and where it says how far it is. */
-export const accepted = (c: Context<ApiContext>, job: JobAnswer) =>
+/** Returns the answer to a job that was taken on: 202, and where it says how far it is. */
+export const accepted = (c: Pick<Context, "json">, job: JobAnswer) =>
   c.json(job, 202, { location: `/v1/admin/jobs/${job.id}` });
 
 const noSuchJob = (id: string) => new Problem("not_found", `no job ${id}; GET /v1/admin/jobs lists them`);
 
-admin.get("/jobs", requireRole("admin"), async (c) => {
-  const { status, after, limit } = validate(jobsQuery, c.req.query(), "invalid_query");
+admin.get("/jobs", requireRole("admin", jobsQuery), async (c) => {
+  const { status, after, limit } = c.var.query;
   return c.json(
     await fromStorage("D1", readJobs(c.env.CONTROL, c.var.caller.tenant, { status, after, limit })),
   );
@@ -57,11 +65,13 @@ admin.get("/jobs/:job", requireRole("admin"), async (c) => {
   return c.json(job);
 });
 
-admin.post("/jobs/:job/:change{stop|resume}", requireRole("admin"), async (c) => {
+admin.post("/jobs/:job/:change{stop|resume}", requireRole("admin"), noBody, async (c) => {
   const id = c.req.param("job");
-  const change = c.req.param("change") === "stop" ? stopJob : resumeJob;
+  const isResumed = c.req.param("change") === "resume";
+  const change = isResumed ? resumeJob : stopJob;
   const job = await fromStorage("D1", change(c.env.CONTROL, c.var.caller.tenant, id));
   if (job === undefined) throw noSuchJob(id);
+  if (isResumed && (job.status === "stopped" || job.status === "failed")) throw tooManyJobs();
   return c.json(job);
 });
 
@@ -79,25 +89,35 @@ admin.post("/import", requireRole("admin"), async (c) => {
   return accepted(c, await fromStorage("D1", made));
 });
 
-/** NDJSON, a report a line, gzip if you like. Again: replaces the part. */
+/** NDJSON, a report a line, with its revision where it has one, gzip if you like. Again: replaces the part. */
 admin.put("/import/:job/parts/:part", requireRole("admin"), async (c) => {
   const { tenant } = c.var.caller;
   const id = c.req.param("job");
   const part = validate(partNumber, c.req.param("part"), "invalid_query");
   await receivingImport(c.env, tenant, id);
-  const text = await readNdjson(c.req.raw);
+  const text = await readBody(c.req.raw, PART_LIMIT);
   const now = wallMs();
   const span = importSpan(await readSettings(c.env.TENANT, tenant), now);
   const builder = new PartBuilder();
-  const checked = checkLines(text, now, span, ({ device, at, names, values }) =>
-    builder.add(device, at, names, values),
-  );
+  const devices = new Set<string>();
+  const checked = checkLines(text, now, span, (line) => {
+    devices.add(line.device);
+    builder.add(line);
+  });
   await fromStorage("R2", c.env.COLD.put(partKey(tenant, id, part), builder.finish()), PART_STORED_MS);
-  await receivingImport(c.env, tenant, id); // else it was started meanwhile, perhaps without this part
+  // Else it was started meanwhile, perhaps without this part.
+  const { createdAt } = await receivingImport(c.env, tenant, id);
+  const deleted = await fromStorage("D1", deletedSince(c.env.CONTROL, tenant, devices, createdAt));
+  if (deleted !== undefined) {
+    throw new Problem(
+      "conflict",
+      `device ${deleted} was deleted after import ${id} was made, which brings nothing of it back; make another import`,
+    );
+  }
   return c.json(checked);
 });
 
-admin.post("/import/:job/start", requireRole("admin"), async (c) => {
+admin.post("/import/:job/start", requireRole("admin"), noBody, async (c) => {
   const { tenant } = c.var.caller;
   const id = c.req.param("job");
   const known = await fromStorage("D1", readJob(c.env.CONTROL, tenant, id));
@@ -106,7 +126,7 @@ admin.post("/import/:job/start", requireRole("admin"), async (c) => {
 });
 
 /** @throws Problem unless the job is an import that takes parts. */
-async function receivingImport(env: ApiEnv, tenant: string, id: string): Promise<void> {
+async function receivingImport(env: ApiEnv, tenant: string, id: string): Promise<JobAnswer> {
   const job = await fromStorage("D1", readJob(env.CONTROL, tenant, id));
   if (job?.kind !== "import") throw noSuchJob(id);
   if (job.status !== "receiving") {
@@ -115,61 +135,61 @@ async function receivingImport(env: ApiEnv, tenant: string, id: string): Promise
       `import ${id} is ${job.status}; it takes parts until it is started: make another`,
     );
   }
+  return job;
 }
 
-/** The body as text, inflated, no longer than a telemetry request may be. */
-async function readNdjson(request: Request): Promise<string> {
-  const encoding = (request.headers.get("content-encoding") ?? "identity").toLowerCase();
-  if (encoding !== "identity" && encoding !== "gzip") {
-    throw new Problem(
-      "unsupported_media_type",
-      `content-encoding ${encoding} is not known; send gzip or none`,
-    );
-  }
-  const body = request.body ?? new Blob([]).stream();
-  const stream = encoding === "gzip" ? body.pipeThrough(new DecompressionStream("gzip")) : body;
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
-  let text = "";
-  let bytes = 0;
-  try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      bytes += chunk.length;
-      if (bytes > BODY_BYTES_MAX) break;
-      text += decoder.decode(chunk, { stream: true });
-    }
-    if (bytes <= BODY_BYTES_MAX) return text + decoder.decode();
-  } catch (error) {
-    throw new Problem(
-      "malformed_json",
-      `the part is not ${encoding === "gzip" ? "gzip of " : ""}UTF-8: ${error}`,
-    );
-  }
-  const most = `at most ${BODY_BYTES_MAX} are taken: send it in parts`;
-  throw new Problem(
-    "payload_too_large",
-    `the part has more than ${BODY_BYTES_MAX} bytes (after inflating); ${most}`,
-  );
-}
+/** Longer than a zone takes to hear that the alerts are over; the caller waits. */
+const LIFE_ENDS_MS = 10_000;
 
 /**
- * The job that deletes a device: the one that is not done yet, or a new one. What the device sends afterwards begins a
- * new life. Undefined: nobody knows the device.
+ * Returns the job that deletes a device, whose life is over when this resolves: the one that is not done yet, or a
+ * new one. One that is not done ends a life that the device has begun meanwhile too. Undefined: nobody knows the
+ * device. `block`: the device's own tokens are void from now on, in the next life too.
+ * @throws Problem `unavailable`: the job is noted, and ends the life when the cron, or who asks again, gets through.
  */
 export async function deletionOf(
   env: ApiEnv,
   tenant: string,
   device: string,
+  block: boolean,
 ): Promise<JobAnswer | undefined> {
-  const isKnown =
-    (await fromStorage("D1", unfinishedDeletion(env.CONTROL, tenant, device))) !== undefined ||
-    (await readDevice(env.CONTROL, tenant, device)) !== undefined ||
-    (await env.DEVICE.getByName(`${tenant}/${device}`).latest()) !== null;
-  if (!isKnown) return undefined;
-  const tombstone = warmOf(env, tenant, device)
-    .prepare("SELECT generation FROM tombstone WHERE tenant = ?1 AND device = ?2")
-    .bind(tenant, device);
-  const last = await fromStorage("D1", tombstone.first<number>("generation"));
+  const [unfinished, entry, { generation: living, isKnown, zones }] = await Promise.all([
+    fromStorage("D1", unfinishedDeletion(env.CONTROL, tenant, device)),
+    readDevice(env.CONTROL, tenant, device),
+    answering(device, env.DEVICE.getByName(`${tenant}/${device}`).life()),
+  ]);
+  const isThere = isKnown || entry !== undefined;
+  if (!isThere && unfinished === undefined) return undefined;
   const now = wallMs();
-  const generation = Math.max(now, (last ?? 0) + 1);
-  return await fromStorage("D1", createDeletion(env.CONTROL, tenant, { device, generation }, now));
+  if (block) {
+    await revokeDevice(env, tenant, device, { notBeforeMs: now });
+    await markRevoked(env.CONTROL, tenant, { notBeforeMs: now, device }, now);
+  }
+  const goesOn = unfinished !== undefined && !(isThere && living > lastLifeOf(unfinished.spec));
+  const spec = goesOn
+    ? unfinished.spec
+    : {
+        device,
+        generation: Math.max(now, living),
+        zones: [...new Set([...zones, ...(unfinished?.spec.zones ?? [])])],
+      };
+  const job = await fromStorage("D1", createDeletion(env.CONTROL, tenant, spec, now));
+  await answering(device, endLife(env, tenant, job.spec));
+  await releaseDevice(env.TENANT, tenant, device).catch((error) => {
+    console.warn("a deleted device counts for a minute more", { tenant, device, error: String(error) });
+  });
+  return job;
+}
+
+/** @throws Problem `unavailable` when it fails or does not answer. */
+async function answering<T>(device: string, call: Promise<T>): Promise<T> {
+  try {
+    return await withDeadline(LIFE_ENDS_MS, device, call);
+  } catch (error) {
+    console.error("the life of a device is not known to be over", { device, error: String(error) });
+    throw new Problem(
+      "unavailable",
+      `the life of ${device} is not known to be over: until DELETE is answered 202, what it sends may be deleted too; ask again`,
+    );
+  }
 }

@@ -4,16 +4,15 @@ import type { AlertAction } from "../../../schemas/alert.ts";
 import { type ActionKind, actionBodies, alertsQuery, incidentsQuery } from "../../../schemas/alert-http.ts";
 import { act, listAlerts, readAlert } from "../alerts.ts";
 import { type ApiContext, requireRole, whoOf } from "../caller.ts";
-import { actOnMembers, listIncidents, readIncident } from "../incidents.ts";
-import { validate, validateBody } from "../validate.ts";
+import { actOnMembers, listIncidents, showIncident } from "../incidents.ts";
+import { validateBody } from "../validate.ts";
 
 export const alerts = new Hono<ApiContext>();
 export const incidents = new Hono<ApiContext>();
 
-alerts.get("/", requireRole("viewer"), async (c) => {
-  const query = validate(alertsQuery, c.req.query(), "invalid_query");
-  return c.json(await listAlerts(c.env.CONTROL, c.var.caller.tenant, query));
-});
+alerts.get("/", requireRole("viewer", alertsQuery), async (c) =>
+  c.json(await listAlerts(c.env.CONTROL, c.var.caller.tenant, c.var.query)),
+);
 
 alerts.get("/:alert", requireRole("viewer"), async (c) =>
   c.json(await readAlert(c.env, c.var.caller.tenant, c.req.param("alert"))),
@@ -25,13 +24,12 @@ alerts.post("/:alert/:action{ack|assign|comment|resolve}", requireRole("operator
   return c.json(await act(c.env, caller.tenant, c.req.param("alert"), action, whoOf(caller)));
 });
 
-incidents.get("/", requireRole("viewer"), async (c) => {
-  const query = validate(incidentsQuery, c.req.query(), "invalid_query");
-  return c.json(await listIncidents(c.env.CONTROL, c.var.caller.tenant, query));
-});
+incidents.get("/", requireRole("viewer", incidentsQuery), async (c) =>
+  c.json(await listIncidents(c.env.CONTROL, c.var.caller.tenant, c.var.query)),
+);
 
 incidents.get("/:incident", requireRole("viewer"), async (c) =>
-  c.json(await readIncident(c.env, c.var.caller.tenant, c.req.param("incident"))),
+  c.json(await showIncident(c.env, c.var.caller.tenant, c.req.param("incident"))),
 );
 
 incidents.post("/:incident/:action{ack|assign|comment|resolve}", requireRole("operator"), async (c) => {
@@ -42,8 +40,6 @@ incidents.post("/:incident/:action{ack|assign|comment|resolve}", requireRole("op
 
 /** Who only acknowledges or resolves may leave the body out. */
 async function actionOf(c: Context<ApiContext>, kind: ActionKind): Promise<AlertAction> {
-  const isBare = (await c.req.raw.clone().text()).trim() === "";
-  const schema = actionBodies[kind];
-  const body = isBare ? validate(schema, {}, "invalid_body") : await validateBody(schema, c.req.raw);
+  const body = await validateBody(actionBodies[kind], c.req.raw, "invalid_body", {});
   return { ...body, kind } as AlertAction;
 }

@@ -7,9 +7,9 @@ import { archiveQuery } from "../../../schemas/http.ts";
 import { archiveFile } from "../../../schemas/tables.ts";
 import { Problem } from "../../problem.ts";
 import { warmsOf } from "../../warm.ts";
+import { answerFile } from "../answer-file.ts";
 import { type ApiContext, requireRole } from "../caller.ts";
 import { fromStorage } from "../storage.ts";
-import { validate } from "../validate.ts";
 
 export const archive = new Hono<ApiContext>();
 
@@ -25,8 +25,8 @@ const LISTED = {
 };
 
 /** What the archive consists of now, by key: files of all warm databases, without those that others have replaced. */
-archive.get("/", requireRole("viewer"), async (c) => {
-  const { from, to, after, limit } = validate(archiveQuery, c.req.query(), "invalid_query");
+archive.get("/", requireRole("viewer", archiveQuery), async (c) => {
+  const { from, to, after, limit } = c.var.query;
   const page = (database: D1Database) =>
     drizzle(database)
       .select(LISTED)
@@ -66,17 +66,5 @@ archive.get("/:key{.+}", requireRole("viewer"), async (c) => {
     ),
   );
   if (named.flat().length === 0) throw noSuchFile;
-  const object = await fromStorage("R2", c.env.COLD.get(key, { range: c.req.raw.headers }));
-  if (object === null) throw noSuchFile;
-  const headers = new Headers({
-    "content-type": "application/vnd.apache.parquet",
-    "accept-ranges": "bytes",
-    etag: object.httpEtag,
-  });
-  if (!c.req.header("range")) return new Response(object.body, { headers });
-  const range = object.range as { offset?: number; length?: number; suffix?: number };
-  const length = range.length ?? range.suffix ?? object.size - (range.offset ?? 0);
-  const offset = range.offset ?? object.size - length;
-  headers.set("content-range", `bytes ${offset}-${offset + length - 1}/${object.size}`);
-  return new Response(object.body, { status: 206, headers });
+  return (await answerFile(c.env.COLD, key, c.req.raw)) ?? noSuchFile.toResponse();
 });

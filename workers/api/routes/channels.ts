@@ -1,12 +1,19 @@
 // /v1/channels: where people are told, and what they were told.
 import { Hono } from "hono";
-import { refusalOf } from "../../../core/alert/deliver/target.ts";
+import { refusalOfTarget } from "../../../core/alert/deliver/target.ts";
+import type { Caller } from "../../../core/token/verify.ts";
 import { channelId } from "../../../schemas/alert.ts";
-import { channelChange, channelNew, deliveriesQuery } from "../../../schemas/alert-http.ts";
+import {
+  channelChange,
+  channelNew,
+  type DeliveriesAnswer,
+  deliveriesQuery,
+} from "../../../schemas/alert-http.ts";
 import type { Channel, Target } from "../../../schemas/channel.ts";
+import { CHANNEL_TESTS_PER_MINUTE_MAX } from "../../../schemas/limits.ts";
 import { nowMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
-import { type ApiContext, requireRole } from "../caller.ts";
+import { type ApiContext, noBody, requireRole } from "../caller.ts";
 import {
   configure,
   insertChannel,
@@ -17,6 +24,8 @@ import {
   updateChannel,
 } from "../channels.ts";
 import type { ApiEnv } from "../env.ts";
+import { readRuleNames } from "../incident-names.ts";
+import { keptAsRead } from "../kept-as-read.ts";
 import { maskSecrets, unmaskSecrets } from "../mask-secrets.ts";
 import { validate, validateBody } from "../validate.ts";
 
@@ -24,15 +33,20 @@ export const channels = new Hono<ApiContext>();
 
 const idOf = (text: string) => validate(channelId, text, "invalid_query");
 const originOf = (request: Request) => new URL(request.url).origin;
-const shown = (channel: Channel): Channel => ({ ...channel, target: maskSecrets(channel.target) });
+const shown = (channel: Channel, { role }: Caller): Channel => ({
+  ...channel,
+  target: maskSecrets(channel.target, role),
+});
 
 channels.get("/", requireRole("operator"), async (c) => {
   const found = await listChannels(c.env.CONTROL, c.var.caller.tenant);
-  return c.json({ channels: found.map(shown) });
+  return c.json({ channels: found.map((channel) => shown(channel, c.var.caller)) });
 });
 
 channels.get("/:channel", requireRole("operator"), async (c) =>
-  c.json(shown(await readChannel(c.env.CONTROL, c.var.caller.tenant, idOf(c.req.param("channel"))))),
+  c.json(
+    shown(await readChannel(c.env.CONTROL, c.var.caller.tenant, idOf(c.req.param("channel"))), c.var.caller),
+  ),
 );
 
 channels.post("/", requireRole("admin"), async (c) => {
@@ -51,47 +65,59 @@ channels.post("/", requireRole("admin"), async (c) => {
   };
   await insertChannel(c.env.CONTROL, tenant, channel);
   await configure(c.env, tenant, channel);
-  return c.json(shown(channel), 201, { location: `/v1/channels/${id}` });
+  return c.json(shown(channel, c.var.caller), 201, { location: `/v1/channels/${id}` });
 });
 
 channels.put("/:channel", requireRole("admin"), async (c) => {
   const id = idOf(c.req.param("channel"));
-  const {
-    id: named = id,
-    origin: _origin,
-    createdAt: _created,
-    updatedAt: _updated,
-    ...body
-  } = await validateBody(channelChange, c.req.raw);
+  const sent = await validateBody(channelChange, c.req.raw);
+  const { id: named = id, origin, createdAt, updatedAt, ...body } = sent;
   if (named !== id) throw new Problem("invalid_body", `id: ${named} is not ${id}; an id does not change`);
   const { tenant } = c.var.caller;
-  const { target: stored, createdAt } = await readChannel(c.env.CONTROL, tenant, id);
-  const target = targetOf(c.env, body.target, stored);
-  const updatedAt = nowMs(c.env, c.req.raw);
-  const channel: Channel = { ...body, target, id, origin: originOf(c.req.raw), createdAt, updatedAt };
+  const was = await readChannel(c.env.CONTROL, tenant, id);
+  keptAsRead({ origin, createdAt, updatedAt }, was, ["origin", "createdAt", "updatedAt"]);
+  const channel: Channel = {
+    ...body,
+    target: targetOf(c.env, body.target, was.target),
+    id,
+    origin: originOf(c.req.raw),
+    createdAt: was.createdAt,
+    updatedAt: nowMs(c.env, c.req.raw),
+  };
   await updateChannel(c.env.CONTROL, tenant, channel);
   await configure(c.env, tenant, channel);
-  return c.json(shown(channel));
+  return c.json(shown(channel, c.var.caller));
 });
 
 channels.delete("/:channel", requireRole("admin"), async (c) => {
   const { tenant } = c.var.caller;
   const channel = await readChannel(c.env.CONTROL, tenant, idOf(c.req.param("channel")));
   await removeChannel(c.env, tenant, channel);
-  return c.json(shown(channel));
+  return c.json(shown(channel, c.var.caller));
 });
 
-channels.post("/:channel/test", requireRole("operator"), async (c) => {
+channels.post("/:channel/test", requireRole("operator"), noBody, async (c) => {
   const { tenant } = c.var.caller;
   const channel = await readChannel(c.env.CONTROL, tenant, idOf(c.req.param("channel")));
-  return c.json(await objectOf(c.env, tenant, channel.id).test(channel));
+  const tested = await objectOf(c.env, tenant, channel.id).test(channel);
+  if (!("retryAfterMs" in tested)) return c.json(tested);
+  const { retryAfterMs } = tested;
+  throw new Problem(
+    "rate_limited",
+    `channel ${channel.id} is tested at most ${CHANNEL_TESTS_PER_MINUTE_MAX} times a minute; try again in ${Math.ceil(retryAfterMs / 1_000)} s`,
+    undefined,
+    retryAfterMs,
+  );
 });
 
-channels.get("/:channel/deliveries", requireRole("operator"), async (c) => {
-  const { limit } = validate(deliveriesQuery, c.req.query(), "invalid_query");
+channels.get("/:channel/deliveries", requireRole("operator", deliveriesQuery), async (c) => {
   const { tenant } = c.var.caller;
   const { id } = await readChannel(c.env.CONTROL, tenant, idOf(c.req.param("channel")));
-  return c.json(await objectOf(c.env, tenant, id).deliveries(limit));
+  const { deliveries, counts } = await objectOf(c.env, tenant, id).deliveries(c.var.query.limit);
+  const told = deliveries.map(({ incident }) => incident);
+  const names = await readRuleNames(c.env.CONTROL, tenant, told);
+  const listed = deliveries.map((delivery) => ({ ...delivery, rule: names.get(delivery.incident) ?? null }));
+  return c.json({ deliveries: listed, counts } satisfies DeliveriesAnswer);
 });
 
 /** With the stored secrets for their masks. @throws Problem `invalid_target`. */
@@ -99,7 +125,7 @@ function targetOf({ CLOCK }: ApiEnv, sent: Target, stored: Target | undefined): 
   const target = unmaskSecrets(sent, stored);
   if ("refused" in target) throw new Problem("invalid_target", target.refused);
   // Only a local run has a settable clock, and its receivers beside it.
-  const refusal = refusalOf(target.url, CLOCK === "settable");
+  const refusal = refusalOfTarget(target, CLOCK === "settable");
   if (refusal !== undefined) throw new Problem("invalid_target", `target.url: ${refusal}`);
   return target;
 }

@@ -10,6 +10,7 @@ import { type ApiContext, requireRole, whoOf } from "../caller.ts";
 import { listChannels } from "../channels.ts";
 import { mostOnOneDevice } from "../crowded.ts";
 import type { ApiEnv } from "../env.ts";
+import { keptAsRead } from "../kept-as-read.ts";
 import { previewRule } from "../preview-rule.ts";
 import {
   changedMeanwhile,
@@ -53,11 +54,12 @@ rules.post("/", requireRole("operator"), async (c) => {
 rules.put("/:rule", requireRole("operator"), async (c) => {
   const id = idOf(c.req.param("rule"));
   const change = await validateBody(ruleChange, c.req.raw, "invalid_rule");
-  const { id: named = id, version, createdAt: _, updatedAt: __, updatedBy: ___, ...body } = change;
+  const { id: named = id, version, createdAt, updatedAt, updatedBy, ...body } = change;
   if (named !== id) throw new Problem("invalid_rule", `id: ${named} is not ${id}; an id does not change`);
   const { tenant } = c.var.caller;
   const was = await readRule(c.env.CONTROL, tenant, id);
   if (version !== undefined && version !== was.version) throw changedMeanwhile(id);
+  keptAsRead({ createdAt, updatedAt, updatedBy }, was, ["createdAt", "updatedAt", "updatedBy"]);
   await check(c.env, tenant, id, body);
   const rule: Rule = {
     ...body,

@@ -1,28 +1,56 @@
 // /v1/zones and /v1/fleet: who is where, the live view of a zone, and the past of all devices together.
 import { Hono } from "hono";
+import type { Caller } from "../../../core/token/verify.ts";
+import { fleetStreamQuery, snapshotQuery, zoneStreamQuery } from "../../../schemas/http.ts";
 import { zoneName } from "../../../schemas/name.ts";
-import { fleetHistoryQuery } from "../../../schemas/query.ts";
+import { fleetHistoryQuery, namesQuery } from "../../../schemas/query.ts";
+import { withoutToken } from "../../authenticate.ts";
 import { nowMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { type ApiContext, requireRole } from "../caller.ts";
+import { roomForViewer } from "../count-viewers.ts";
 import { readFleetHistory } from "../fleet-history.ts";
+import { readNames } from "../names.ts";
 import { readZones } from "../registry.ts";
 import { validate } from "../validate.ts";
 
 export const zones = new Hono<ApiContext>();
 export const fleet = new Hono<ApiContext>();
 
+const nameOf = (text: string) => validate(zoneName, text, "invalid_query");
+
 zones.get("/", requireRole("viewer"), async (c) =>
   c.json({ zones: await readZones(c.env.CONTROL, c.var.caller.tenant) }),
 );
 
-zones.get("/:zone/:view{snapshot|stream}", requireRole("viewer"), async (c) => {
-  const zone = validate(zoneName, c.req.param("zone"), "invalid_query");
-  return await stream(c.req.raw, c.req.param("view"), c.env.ZONE.getByName(`${c.var.caller.tenant}/${zone}`));
+zones.get("/:zone/snapshot", requireRole("viewer", snapshotQuery), async (c) => {
+  const zone = nameOf(c.req.param("zone"));
+  return await stream(
+    c.req.raw,
+    c.var.caller,
+    "snapshot",
+    c.env.ZONE.getByName(`${c.var.caller.tenant}/${zone}`),
+  );
 });
 
-/** What an object shows, over the transport that the caller asks for; the object sees neither token. */
-async function stream(request: Request, view: string, object: { fetch: typeof fetch }): Promise<Response> {
+zones.get("/:zone/stream", requireRole("viewer", zoneStreamQuery), async (c) => {
+  const zone = nameOf(c.req.param("zone"));
+  await roomForViewer(c.env, c.var.caller.tenant, zone);
+  return await stream(
+    c.req.raw,
+    c.var.caller,
+    "stream",
+    c.env.ZONE.getByName(`${c.var.caller.tenant}/${zone}`),
+  );
+});
+
+/** What an object shows, over the transport that the caller asks for; the object sees no token, but when it was issued and expires. */
+async function stream(
+  request: Request,
+  caller: Caller,
+  view: string,
+  object: { fetch: typeof fetch },
+): Promise<Response> {
   const accepts = request.headers.get("accept") ?? "";
   const upgrades = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   if (view === "stream" && !upgrades && !/text\/event-stream|\*\/\*/.test(accepts)) {
@@ -31,30 +59,32 @@ async function stream(request: Request, view: string, object: { fetch: typeof fe
       "a stream is a WebSocket, or server-sent events with `Accept: text/event-stream`",
     );
   }
-  const headers = new Headers(request.headers);
-  headers.delete("authorization");
-  const url = new URL(request.url);
-  url.searchParams.delete("access_token");
-  return await object.fetch(new Request(url, { headers }));
+  // What a stream would say costs a question to each device.
+  if (view === "stream" && request.method === "HEAD")
+    return new Response(null, {
+      headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
+    });
+  return await object.fetch(withoutToken(request, caller));
 }
 
-zones.get("/:zone/history", requireRole("viewer"), async (c) => {
-  const zone = validate(zoneName, c.req.param("zone"), "invalid_query");
-  const query = validate(fleetHistoryQuery, c.req.query(), "invalid_query");
-  return c.json(await readFleetHistory(c.env, c.var.caller.tenant, zone, query, nowMs(c.env, c.req.raw)));
+zones.get("/:zone/history", requireRole("viewer", fleetHistoryQuery), async (c) => {
+  const zone = nameOf(c.req.param("zone"));
+  const { caller, query } = c.var;
+  return c.json(await readFleetHistory(c.env, caller.tenant, zone, query, nowMs(c.env, c.req.raw)));
 });
 
-fleet.get("/history", requireRole("viewer"), async (c) => {
-  const query = validate(fleetHistoryQuery, c.req.query(), "invalid_query");
-  return c.json(await readFleetHistory(c.env, c.var.caller.tenant, null, query, nowMs(c.env, c.req.raw)));
+fleet.get("/history", requireRole("viewer", fleetHistoryQuery), async (c) => {
+  const { caller, query } = c.var;
+  return c.json(await readFleetHistory(c.env, caller.tenant, null, query, nowMs(c.env, c.req.raw)));
 });
 
-fleet.get("/stream", requireRole("viewer"), async (c) => {
-  const answer = await stream(c.req.raw, "stream", c.env.FLEET.getByName(c.var.caller.tenant));
-  if (answer.status === 503) {
-    throw new Problem("unavailable", "the registry cannot answer right now; ask the same again");
-  }
-  return answer;
+fleet.get("/names", requireRole("viewer", namesQuery), async (c) =>
+  c.json(await readNames(c.env, c.var.caller.tenant, c.var.query)),
+);
+
+fleet.get("/stream", requireRole("viewer", fleetStreamQuery), async (c) => {
+  await roomForViewer(c.env, c.var.caller.tenant);
+  return await stream(c.req.raw, c.var.caller, "stream", c.env.FLEET.getByName(c.var.caller.tenant));
 });
 
 fleet.get("/", requireRole("viewer"), async (c) => {

@@ -1,0 +1,51 @@
+// A device that sends too much → its tenant is told, and the log, at most once a minute.
+import { heatUp, isHot, reportsPerSecond } from "../../../core/device/heat.ts";
+import type { DeviceState } from "../../../core/device/state.ts";
+import type { LimitCode } from "../../../schemas/codes.ts";
+import { wallMs } from "../../clock.ts";
+import { tellBusy } from "../../tenant.ts";
+import { withDeadline } from "../../with-deadline.ts";
+import type { AggregateEnv } from "../env.ts";
+
+const TOLD_EVERY_MS = 60_000;
+const TENANT_ANSWERS_MS = 5_000;
+
+/** How much one device sends, and what was refused of it. */
+export class DeviceHeat {
+  readonly #ctx: DurableObjectState;
+  readonly #tenants: AggregateEnv["TENANT"];
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #refused: Partial<Record<LimitCode, number>> = {};
+
+  constructor(ctx: DurableObjectState, tenants: AggregateEnv["TENANT"]) {
+    this.#ctx = ctx;
+    this.#tenants = tenants;
+  }
+
+  /**
+   * Notes reports that came, and readings of them that were refused. A device that is hot, or of which something was
+   * refused, tells its tenant at once and then at most each minute: one call a minute, while it lasts.
+   */
+  note(state: DeviceState, reports: number, refused = 0, code: LimitCode = "rate_limited"): void {
+    const now = wallMs();
+    heatUp(state, reports, now);
+    if (refused > 0) this.#refused[code] = (this.#refused[code] ?? 0) + refused;
+    const hot = isHot(state, now);
+    if ((refused === 0 && !hot) || now - this.#toldAt < TOLD_EVERY_MS) return;
+    this.#toldAt = now;
+    const { tenant, device } = state;
+    const perSecond = hot ? reportsPerSecond(state, now) : null;
+    console.warn("a device sends too much", {
+      tenant,
+      device,
+      reportsPerSecond: perSecond,
+      refused: this.#refused,
+    });
+    const busy = { device, reportsPerSecond: perSecond, refused: this.#refused };
+    this.#refused = {};
+    const told = withDeadline(TENANT_ANSWERS_MS, "the tenant", tellBusy(this.#tenants, tenant, busy));
+    this.#ctx.waitUntil(
+      told.catch((error) => console.warn("a tenant was not told", { tenant, device, error: String(error) })),
+    );
+  }
+}

@@ -1,0 +1,75 @@
+// The tenant's settings and rules → a device's copy of them, asked for once however many wait for the answer.
+import type { DeviceState } from "../../../core/device/state.ts";
+import type { TenantSettings } from "../../../schemas/tenant.ts";
+import { wallMs } from "../../clock.ts";
+import { logFailure } from "../../missing-migration.ts";
+import { readRules } from "../../rules.ts";
+import { readSettings } from "../../tenant.ts";
+import { withDeadline } from "../../with-deadline.ts";
+import type { AggregateEnv } from "../env.ts";
+import type { DeviceAlerts } from "./device-alerts.ts";
+
+/** How old the copy of the tenant's settings may get before a commit asks for them again. */
+const SETTINGS_AGE_MS_MAX = 3_600_000;
+const SETTINGS_RETRY_MS = 60_000;
+/** A report waits for this: what holds meanwhile is what was known. */
+const RULES_ANSWER_MS = 5_000;
+
+/** The device's copy of its tenant's settings and rules. */
+export class DeviceSettings {
+  readonly #env: AggregateEnv;
+  readonly #alerts: DeviceAlerts;
+  /** The question while it is under way: first reports that come together ask once. */
+  #asking: Promise<void> | undefined;
+
+  constructor(env: AggregateEnv, alerts: DeviceAlerts) {
+    this.#env = env;
+    this.#alerts = alerts;
+  }
+
+  /** Whether the copy is older than an hour, or there is none. */
+  areDue(state: DeviceState): boolean {
+    return wallMs() - state.settingsAt > SETTINGS_AGE_MS_MAX;
+  }
+
+  /** Takes settings that the device was told of. Returns false when its copy is as new: nothing changes. */
+  take(state: DeviceState, settings: TenantSettings | undefined): boolean {
+    if (settings === undefined || settings.settingsVersion <= versionOf(state)) return false;
+    state.settings = settings;
+    return true;
+  }
+
+  /**
+   * Reads settings and rules into `state`; the next commit makes them durable. Never fails: when they cannot be read,
+   * the known ones stay and are due again in a minute.
+   */
+  async refresh(state: DeviceState): Promise<void> {
+    this.#asking ??= this.#ask(state);
+    await this.#asking;
+  }
+
+  async #ask(state: DeviceState): Promise<void> {
+    try {
+      const settings = await readSettings(this.#env.TENANT, state.tenant);
+      await this.#refreshRules(state, settings.rulesVersion);
+      if (settings.settingsVersion >= versionOf(state)) state.settings = settings; // told of newer ones meanwhile
+      state.settingsAt = wallMs();
+    } catch (error) {
+      state.settingsAt = wallMs() - SETTINGS_AGE_MS_MAX + SETTINGS_RETRY_MS;
+      logFailure("warn", "tenant settings not read", { tenant: state.tenant }, error);
+    } finally {
+      this.#asking = undefined;
+    }
+  }
+
+  /** The version was read before the rules, so these are at least as new. */
+  async #refreshRules(state: DeviceState, version: number): Promise<void> {
+    const { rulesVersion, rulesAreStale = false } = state.alerts;
+    if (version === rulesVersion && !rulesAreStale) return;
+    const rules = await withDeadline(RULES_ANSWER_MS, "D1", readRules(this.#env.CONTROL, state.tenant));
+    this.#alerts.setRules(state, { version, rules }, wallMs() + state.clockOffsetMs);
+  }
+}
+
+/** The version of the copy; rows of before there were versions have none. */
+const versionOf = ({ settings }: DeviceState) => settings.settingsVersion ?? 0;

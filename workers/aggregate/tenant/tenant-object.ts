@@ -1,0 +1,169 @@
+// One tenant: its plan and settings, a small JSON state (itty-durable), asked once an hour by each device object.
+import { createDurable } from "itty-durable";
+import { lease, newPot, type ReadingsLease, type ReadingsPot } from "../../../core/tenant/readings-quota.ts";
+import { revoke } from "../../../core/token/revocation.ts";
+import { REVOKED_GATEWAYS_MAX, REVOKED_PEOPLE_MAX } from "../../../schemas/limits.ts";
+import type { BusyDevice, TenantUse } from "../../../schemas/message.ts";
+import { type SettingsChange, type TenantSettings, tenantSettings } from "../../../schemas/tenant.ts";
+import type { Issuer, Revocation, TenantRevokeOrder } from "../../../schemas/token.ts";
+import { wallMs } from "../../clock.ts";
+import type { AggregateEnv } from "../env.ts";
+import { DeviceCount } from "./device-count.ts";
+import { HotDevices, Refusals } from "./tenant-use.ts";
+
+/** PERSISTED: the object's one field, saved whole by itty-durable. */
+interface Chosen extends SettingsChange {
+  rulesVersion?: number;
+  settingsVersion?: number;
+  isStorageFull?: boolean;
+  /** Tokens of any role that are void by their time, and gateways' by their ids: part of the settings, for devices judge by it. */
+  tokens?: Revocation;
+  /** Tokens of people that are void by their ids, which the api asks for. */
+  people?: Revocation;
+}
+
+/** What the tenant uses at the moment; not saved. */
+interface Use {
+  control: D1Database;
+  pot: ReadingsPot | undefined;
+  hot: HotDevices;
+  refusals: Refusals;
+  devices: DeviceCount | undefined;
+}
+
+interface TenantBase {
+  new (
+    state: DurableObjectState,
+    env: unknown,
+  ): {
+    readonly state: { readonly id: DurableObjectId };
+    persist(): Promise<void>;
+  };
+}
+
+const Base = createDurable({ autoPersist: false }) as unknown as TenantBase;
+
+/** The control object of one tenant, named `tenant/<name>`; called through `workers/tenant.ts`. */
+export class TenantObject extends Base {
+  declare chosen: Chosen;
+  declare use: Use;
+
+  constructor(state: DurableObjectState, env: Pick<AggregateEnv, "CONTROL">) {
+    super(state, env);
+    this.chosen = {};
+    this.use = {
+      control: env.CONTROL,
+      pot: undefined,
+      hot: new HotDevices(),
+      refusals: new Refusals(),
+      devices: undefined,
+    };
+  }
+
+  /** What is saved: not what the tenant uses at the moment, of which an eviction forgets a few seconds. */
+  getPersistable(): { chosen: Chosen } {
+    return { chosen: this.chosen };
+  }
+
+  /** Returns the settings that hold: what was chosen, over the defaults. */
+  settings(): TenantSettings {
+    return tenantSettings.parse(this.chosen ?? {});
+  }
+
+  /**
+   * Changes the settings named, of `limits` too; returns all that hold.
+   * @throws ZodError for a value out of its limits; nothing changes.
+   */
+  async change(change: Omit<Chosen, "settingsVersion">): Promise<TenantSettings> {
+    const settingsVersion = this.settings().settingsVersion + 1;
+    const limits = { ...this.chosen?.limits, ...change.limits };
+    const chosen = { ...this.chosen, ...change, limits, settingsVersion };
+    const settings = tenantSettings.parse(chosen); // throws before anything is kept
+    this.chosen = chosen;
+    await this.persist();
+    return settings;
+  }
+
+  /** Raises the version of the tenant's rules. Returns the version after it. */
+  async changeRules(): Promise<number> {
+    const { rulesVersion } = await this.change({ rulesVersion: this.settings().rulesVersion + 1 });
+    return rulesVersion;
+  }
+
+  /**
+   * Gives at most `readings` of what the tenant may send a second; without a limit, all. `retryAfterMs`: when it has
+   * some again, 0 when it had. `refused`: readings that the isolate refused since it asked before.
+   */
+  lease(readings: number, refused = 0): ReadingsLease {
+    this.use.refusals.note(undefined, { quota_readings: refused });
+    const { readingsPerSecond } = this.settings().limits;
+    if (readingsPerSecond === null) return { readings, retryAfterMs: 0 };
+    this.use.pot ??= newPot(readingsPerSecond, wallMs());
+    return lease(this.use.pot, readingsPerSecond, readings, wallMs());
+  }
+
+  /**
+   * Notes how many bytes of files the tenant has. Returns the settings when that made its storage full, or made room in
+   * it; else null.
+   */
+  async stored(bytes: number): Promise<TenantSettings | null> {
+    const { isStorageFull, limits } = this.settings();
+    const isFull = limits.storageBytes !== null && bytes > limits.storageBytes;
+    return isFull === isStorageFull ? null : await this.change({ isStorageFull: isFull });
+  }
+
+  /** Notes what a device that sends too much says. */
+  busy({ device, reportsPerSecond, refused }: BusyDevice): void {
+    this.use.refusals.note(device, refused);
+    this.use.hot.note(device, reportsPerSecond);
+  }
+
+  /** Returns who sends too much, and what was refused since the object woke. */
+  used(): TenantUse {
+    return { hot: this.use.hot.list(), ...this.use.refusals.list() };
+  }
+
+  /**
+   * Counts a device that nobody knew yet, unless the tenant has as many as it may: then returns false.
+   * @throws when the registry is away.
+   */
+  async admit(device: string): Promise<boolean> {
+    const most = this.settings().limits.devices;
+    if (most === null) return true;
+    this.use.devices ??= new DeviceCount(this.use.control, tenantOf(this.state.id.name));
+    return await this.use.devices.admit(device, most);
+  }
+
+  /** Counts a device no more, for it was deleted. */
+  release(device: string): void {
+    this.use.devices?.release(device);
+  }
+
+  /** Returns who may sign tokens for the tenant's devices beside the deployment; no part of the settings, which devices copy. */
+  issuers(): Issuer[] {
+    return this.chosen?.issuers ?? [];
+  }
+
+  /** Returns which tokens of people are void. */
+  revoked(): Revocation {
+    const { tokens, people } = this.chosen ?? {};
+    return { notBeforeMs: tokens?.notBeforeMs ?? 0, ids: people?.ids ?? [] };
+  }
+
+  /**
+   * Revokes tokens of any role that were issued up to an instant, and single ones of gateways (`ids`) and of people.
+   * Returns the settings after it, null when there would be too many single ones: nothing changes.
+   */
+  async revoke({
+    people: ids = [],
+    ...order
+  }: TenantRevokeOrder): Promise<{ settings: TenantSettings | null }> {
+    const now = wallMs();
+    const tokens = revoke(this.chosen?.tokens, order, now, REVOKED_GATEWAYS_MAX);
+    const people = revoke(this.chosen?.people, { ids }, now, REVOKED_PEOPLE_MAX);
+    if (tokens === undefined || people === undefined) return { settings: null };
+    return { settings: await this.change({ tokens, people }) };
+  }
+}
+
+const tenantOf = (name = "") => name.slice("tenant/".length);

@@ -1,0 +1,72 @@
+import { createExecutionContext, env } from "cloudflare:test";
+import { expect, it, vi } from "vitest";
+import type { QuotaAnswer } from "../../schemas/tenant.ts";
+import { register } from "../aggregate/zone/zone-test-support.ts";
+import { FAILURES_MAX } from "../failed-sign-ins.ts";
+import { changeSettings } from "../tenant.ts";
+import { bearer, problem, TestEvents, TestSocket } from "../test-support.ts";
+import { answerOf, apiEnv, ask } from "./api-test-support.ts";
+import type { ApiEnv } from "./env.ts";
+import { api } from "./worker.ts";
+
+const open = async (tenant: string, path: string, bindings: Partial<Record<keyof ApiEnv, unknown>> = {}) =>
+  await api.fetch(
+    new Request(`https://telltale.test${path}`, {
+      headers: { ...(await bearer(tenant, "viewer")), upgrade: "websocket" },
+    }),
+    { ...apiEnv, ...bindings } as ApiEnv,
+    createExecutionContext(),
+  );
+const used = async (tenant: string) =>
+  (await answerOf<QuotaAnswer>(ask(tenant, "viewer", "/v1/tenant/quota"))).use.viewers;
+
+it("[F21] streams of all zones and of the fleet count together; one that ends makes room, and another tenant's count for nothing", async () => {
+  await register("views", "north", "south");
+  await changeSettings(env.TENANT, "views", { limits: { viewers: 3 } });
+  const first = new TestSocket(await open("views", "/v1/zones/north/stream"));
+  new TestSocket(await open("views", "/v1/fleet/stream"));
+  const headers = { accept: "text/event-stream" };
+  const events = new TestEvents(await ask("views", "viewer", "/v1/zones/south/stream", { headers }));
+  await events.next();
+  expect(await used("views")).toBe(3);
+  for (const path of ["/v1/zones/north/stream", "/v1/zones/nowhere/stream", "/v1/fleet/stream"]) {
+    const refused = await open("views", path);
+    expect(refused.headers.get("retry-after")).toBe("10");
+    expect((await problem(refused, 429, "quota_viewers")).detail).toMatch(
+      /has 3 streams open and may have 3/,
+    );
+  }
+  expect((await open("elsewhere", "/v1/zones/north/stream")).status).toBe(101);
+  first.close();
+  await first.closed;
+  await vi.waitFor(async () => expect(await used("views")).toBe(2));
+  expect((await open("views", "/v1/zones/north/stream")).status).toBe(101);
+});
+
+it("[F21] a zone that does not answer, or a tenant's object that is away, refuses nobody", async () => {
+  await register("mute", "north");
+  await changeSettings(env.TENANT, "mute", { limits: { viewers: 1 } });
+  new TestSocket(await open("mute", "/v1/zones/north/stream"));
+  await problem(open("mute", "/v1/fleet/stream"), 429, "quota_viewers");
+  const away = { getByName: () => ({ viewers: () => Promise.reject(new Error("away")) }) };
+  expect((await open("mute", "/v1/fleet/stream", { ZONE: away })).status).toBe(101);
+  const TENANT = { get: () => ({ fetch: () => Promise.reject(new Error("away")) }), idFromName: () => "" };
+  expect((await open("mute", "/v1/zones/north/stream", { TENANT })).status).toBe(101);
+});
+
+it("[F23] who guesses tokens is told to stop, and a good one of the same address is taken", async () => {
+  const asked = (authorization: string) =>
+    api.fetch(
+      new Request("https://telltale.test/v1/session", {
+        headers: { authorization, "cf-connecting-ip": "192.0.2.7" },
+      }),
+      apiEnv,
+      createExecutionContext(),
+    );
+  for (let i = 0; i < FAILURES_MAX; i++) await problem(asked("Bearer x.y.z"), 401, "token_invalid");
+  const refused = await asked("Bearer x.y.z");
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+  await problem(refused, 429, "too_many_failures");
+  const { authorization } = await bearer("shared", "viewer");
+  expect((await asked(authorization)).status).toBe(200);
+});
