@@ -92,6 +92,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRun> {
   const url = (await miniflare.ready).href.replace(/\/$/, "");
   const objectsWorker = options.split ? "telltale-aggregate" : "telltale";
   await migrate(miniflare, objectsWorker, onStep);
+  await endLeases(miniflare, objectsWorker);
   const tick = async (cron: string) => {
     await (await miniflare.getWorker(objectsWorker)).scheduled({ cron });
   };
@@ -159,6 +160,16 @@ async function workerOf(
     modulesRoot: "/",
     routes,
   };
+}
+
+/**
+ * Gives back the chores that an earlier run on this state was at when it was ended: a state folder has one run, so nobody
+ * is at them any more, and what waits for them, a deletion say, would wait for the five minutes of a lease.
+ */
+async function endLeases(miniflare: Miniflare, worker: string): Promise<void> {
+  if (!("CONTROL" in (await miniflare.getBindings(worker)))) return;
+  const control = await miniflare.getD1Database("CONTROL", worker);
+  await control.prepare("UPDATE chore SET leased_until = 0 WHERE leased_until > 0").run();
 }
 
 /** Applies the migrations of all databases, noting them where `wrangler d1 migrations apply --local` does. */

@@ -164,9 +164,11 @@ describe.sequential("a stranger's first hour", () => {
     const lines = readFileSync(join(copy, "dongsi.csv"), "utf8").trimEnd().split("\r\n");
     expect(lines.slice(0, 2)).toEqual(["metric,at,value", "PM2.5,1450051200000,240"]);
     expect(lines).toHaveLength(1 + 5 * 24);
-    const devices = await until("the deletion", async () => {
+    let jobs: { kind: string; status: string }[] = [];
+    const asFarAs = () => `the deletion, ${JSON.stringify(jobs)}`;
+    const devices = await until(asFarAs, async () => {
       await later!.tick();
-      const { jobs } = await listed<{ jobs: { kind: string; status: string }[] }>("/v1/admin/jobs", "admin");
+      ({ jobs } = await listed<{ jobs: typeof jobs }>("/v1/admin/jobs", "admin"));
       expect(jobs.map(({ kind }) => kind).sort()).toEqual(["delete", "import", "import", "replay"]);
       if (jobs.some(({ status }) => status !== "done")) return undefined;
       return (await listed<{ devices: { device: string }[] }>("/v1/devices")).devices;

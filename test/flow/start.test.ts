@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { type LocalRun, startLocal } from "../../scripts/local-run.ts";
 import { readRunning, runningUrl } from "../../scripts/running.ts";
 import { runScript } from "./run-script.ts";
 
@@ -90,3 +91,26 @@ it("[S27] what cannot be started is an error before anything is built; a mistype
   expect(stderr).toMatch(/start\.test\.ts\/x cannot be written: a part of the path is a file/);
   expect(stdout).not.toContain("building");
 }, 60_000);
+
+it("[S49] what a run was at when it was killed, the next one on its state takes up at once", async () => {
+  const state = join(folder, "killed");
+  const begin = () => startLocal({ port: 0, state, split: false, tenant: "demo", quiet: true });
+  const control = (run: LocalRun) => run.miniflare.getD1Database("CONTROL", run.objectsWorker);
+  const first = await begin();
+  await first.tick();
+  const leasedUntil = Date.now() + 5 * 60_000; // as a turn has it that ends in the middle
+  await (await control(first))
+    .prepare("UPDATE chore SET due_at = 0, leased_until = ?")
+    .bind(leasedUntil)
+    .run();
+  await first.stop();
+  const second = await begin();
+  try {
+    await second.tick();
+    const { results } = await (await control(second)).prepare("SELECT name, due_at FROM chore").all();
+    expect(results.map(({ name }) => name)).toContain("jobs");
+    expect(results.filter(({ due_at }) => due_at === 0)).toEqual([]);
+  } finally {
+    await second.stop();
+  }
+}, 120_000);
