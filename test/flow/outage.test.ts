@@ -58,6 +58,11 @@ class Site extends AlertClient {
     return await until(kind, () => this.webhooks.find((webhook) => webhook.kind === kind));
   }
 
+  /** The keys of what was told, each once: a receiver that answers too late is told again under the same key. */
+  keysTold() {
+    return [...new Set(this.webhooks.map(({ key }) => key))];
+  }
+
   /** The only incident there is, when D1 says so of it. */
   async incidentWith(expected: object) {
     return await until(`an incident with ${JSON.stringify(expected)}`, async () => {
@@ -97,7 +102,7 @@ describe.concurrent("an outage", () => {
     expect(new Set(alerts.map(({ incident, state }) => `${incident} ${state}`))).toEqual(
       new Set([`${id} resolved`]),
     );
-    const told = plant.webhooks.map(({ key }) => key);
+    const told = plant.keysTold();
     const most = ["fire.0", "update.0", "resolve.0"].map((what) => `${id}.${what}`);
     expect(told).toEqual(most.filter((key) => told.includes(key)));
     expect([told[0], told.at(-1)]).toEqual([most[0], most[2]]);
@@ -119,6 +124,6 @@ describe.concurrent("an outage", () => {
     await field.report(all, 1);
     await field.told("resolve");
     expect((await field.incident(id)).alerts.every(({ resolution }) => resolution === "cleared")).toBe(true);
-    expect(field.webhooks.map(({ key }) => key)).toEqual([`${id}.fire.0`, `${id}.resolve.0`]);
+    expect(field.keysTold()).toEqual([`${id}.fire.0`, `${id}.resolve.0`]);
   }, 180_000);
 });
