@@ -1,8 +1,8 @@
 // Operations counted while the deployed program runs, for 1,000 reports → dollars a device-month at list price.
 import { setTimeout as sleep } from "node:timers/promises";
-import { billOf, type Operations, objectGbSecondsOf, objectRequestsOf, scale } from "./cost/bill.ts";
-import { REPORT_EVERY_MS, REPORTS_A_DEVICE_MONTH } from "./cost/device-month.ts";
-import { PRICES_AS_OF } from "./cost/prices.ts";
+import { billOf, type Operations, objectGbSecondsOf, objectRequestsOf, scale } from "../core/cost/bill.ts";
+import { REPORT_EVERY_MS, REPORTS_A_DEVICE_MONTH } from "../core/cost/device-month.ts";
+import { PRICES_AS_OF } from "../core/cost/prices.ts";
 import { type CountedRun, startCounted } from "./counted/start.ts";
 import { loadHttp } from "./run/http-load.ts";
 import { count, runAlone, type Section, threeDigits } from "./run/section.ts";

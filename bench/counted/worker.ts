@@ -1,6 +1,6 @@
 // The program that is deployed, with its billed operations counted while it runs; `GET /bench/operations` tells them.
 import program, * as telltale from "telltale";
-import { queueOperationsOf } from "../cost/bill.ts";
+import { queueOperationsOf } from "../../core/cost/bill.ts";
 
 /** Counted since the start, by tenant and by what was done. All objects of a local run share this isolate. */
 const counts: Record<string, Record<string, number>> = {};

@@ -61,6 +61,11 @@ export const PRICES = {
   d1GbMonths: { usd: 0.75, unit: "a GB stored in D1 for a month", source: "d1/platform/pricing" },
   r2ClassA: { usd: 4.5 / MILLION, unit: "a put or a list of R2", source: "r2/pricing" },
   r2ClassB: { usd: 0.36 / MILLION, unit: "a get or a head of R2", source: "r2/pricing" },
+  logGb: {
+    usd: 0.25 + (0.1 * 7) / 30,
+    unit: "a GB of logs and traces, as from 2026-12-01; kept for seven days",
+    source: "observability/pricing",
+  },
   r2GbMonths: { usd: 0.015, unit: "a GB stored in R2 for a month", source: "r2/pricing" },
 } as const satisfies Record<string, Price>;
 
