@@ -7,12 +7,13 @@ type Class = new (...args: any[]) => object;
 /** When which object is to be woken, by `class name`. */
 export const alarms = new Map<string, { kind: string; name: string; atMs: number }>();
 
-const storages = new Map<string, SqlStorage>();
+/** Bytes of the objects' databases, by `class name`, as each last saw its own: nobody else may ask. */
+const sizes = new Map<string, number>();
 
 /** Bytes of the databases of all objects of a class. */
 export function objectBytes(kind: string): number {
   let bytes = 0;
-  for (const [key, sql] of storages) if (key.startsWith(`${kind} `)) bytes += sql.databaseSize;
+  for (const [key, size] of sizes) if (key.startsWith(`${kind} `)) bytes += size;
   return bytes;
 }
 
@@ -47,8 +48,7 @@ export function countedClass<Of extends Class>(
     // biome-ignore lint/suspicious/noExplicitAny: mixins have this constructor
     constructor(...args: any[]) {
       const [ctx, env] = args as [DurableObjectState, object];
-      countRows(kind, ctx.storage.sql);
-      storages.set(`${kind} ${ctx.id.name}`, ctx.storage.sql);
+      countRows(kind, `${kind} ${ctx.id.name}`, ctx.storage.sql);
       takeAlarms(kind, ctx);
       super(ctx, wrapEnv(env));
     }
@@ -60,7 +60,7 @@ export function countedClass<Of extends Class>(
   };
 }
 
-function countRows(kind: string, sql: SqlStorage): void {
+function countRows(kind: string, key: string, sql: SqlStorage): void {
   const exec = sql.exec.bind(sql);
   sql.exec = ((query: string, ...bindings: unknown[]) => {
     const cursor = exec(query, ...bindings);
@@ -68,6 +68,7 @@ function countRows(kind: string, sql: SqlStorage): void {
     count("objectRowsWritten", what, cursor.rowsWritten);
     // What is read is known when it is read: soon after.
     queueMicrotask(() => count("objectRowsRead", what, cursor.rowsRead));
+    if (cursor.rowsWritten > 0) sizes.set(key, sql.databaseSize);
     return cursor;
   }) as SqlStorage["exec"];
 }
