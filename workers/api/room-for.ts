@@ -1,12 +1,17 @@
 // Devices that nobody knows yet → whether the tenant may have them.
+import type { TenantSettings } from "../../schemas/tenant.ts";
 import { Problem } from "../problem.ts";
 import { admitDevice, readSettings } from "../tenant.ts";
 import type { ApiEnv } from "./env.ts";
 import { countWith, readDevice } from "./registry.ts";
 
 /** @throws Problem `quota_devices`: nobody knows the device, and the tenant has as many as it may. */
-export async function roomFor(env: ApiEnv, tenant: string, device: string): Promise<void> {
-  const { devices: most } = (await readSettings(env.TENANT, tenant)).limits;
+export async function roomFor(
+  env: ApiEnv,
+  tenant: string,
+  device: string,
+  { limits: { devices: most } }: TenantSettings,
+): Promise<void> {
   if (most === null || (await readDevice(env.CONTROL, tenant, device)) !== undefined) return;
   if (await admitDevice(env.TENANT, tenant, device)) return;
   throw new Problem(

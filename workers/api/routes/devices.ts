@@ -20,6 +20,7 @@ import type { deviceRevokeAnswer } from "../../../schemas/token.ts";
 import { nowMs, wallMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { readBody } from "../../read-body.ts";
+import { readSettings } from "../../tenant.ts";
 import { type ApiContext, noBody, requireRole } from "../caller.ts";
 import type { ApiEnv } from "../env.ts";
 import { exportHistory, formatOf } from "../export-history.ts";
@@ -131,7 +132,7 @@ devices.put("/:device", requireRole("operator"), async (c) => {
   }
   if (profile.limits !== undefined && c.var.caller.role !== "admin")
     await mayKeep(c.env, tenant, device, profile.limits);
-  await roomFor(c.env, tenant, device);
+  await roomFor(c.env, tenant, device, await readSettings(c.env.TENANT, tenant));
   const entry = await writeDevice(c.env.CONTROL, tenant, device, profile, nowMs(c.env, c.req.raw));
   const { zone, name, model, gateway, limits } = entry;
   await c.env.DEVICE.getByName(`${tenant}/${device}`).setProfile({ zone, name, model, gateway, limits });
