@@ -237,6 +237,34 @@ it("[I307] who revokes all revokes the keys too, and a key made after that holds
   });
 });
 
+it("[I304] a claim looks up single rows, however many tokens, devices and keys there are", async () => {
+  const key = await make("cheap");
+  const asked: { sql: string; values: unknown[] }[] = [];
+  const noted = (sql: string, statement: D1PreparedStatement): D1PreparedStatement =>
+    new Proxy(statement, {
+      get(target, name) {
+        if (name !== "bind") return (target[name as keyof D1PreparedStatement] as () => unknown).bind(target);
+        return (...values: unknown[]) => {
+          asked.push({ sql, values });
+          return target.bind(...values);
+        };
+      },
+    });
+  const CONTROL = {
+    prepare: (sql: string) => noted(sql, env.CONTROL.prepare(sql)),
+    batch: (statements: D1PreparedStatement[]) => env.CONTROL.batch(statements),
+  };
+  expect((await claim(key.provisioningKey, "p1", { bindings: { CONTROL } })).status).toBe(201);
+  expect(asked).toHaveLength(5); // the last is the audit's
+  for (const { sql, values } of asked) {
+    const plan = env.CONTROL.prepare(`EXPLAIN QUERY PLAN ${sql}`).bind(...values);
+    for (const { detail } of (await plan.all<{ detail: string }>()).results) {
+      expect(detail).not.toMatch(/^SCAN/);
+      if (detail.startsWith("SEARCH")) expect(detail).toMatch(/\((hash=\?|tenant=\? AND (device|id)=\?)\)/);
+    }
+  }
+});
+
 it("[I304] a tenant that has all the devices it may have gets none by a claim", async () => {
   await answerOf(ask("quota", "admin", "/v1/tenant", { method: "PUT", body: { limits: { devices: 1 } } }));
   const key = await make("quota");

@@ -111,8 +111,9 @@ async function readClaim(
   nowMs: number,
 ): Promise<{ tenant: string; entry: ProvisioningKeyEntry; device: ClaimingDevice } | undefined> {
   const isOfTenant = eq(deviceTable.tenant, keyTable.tenant);
+  // Left alone, SQLite looks through all tokens of the tenant: their rows lie by tenant and id.
   const held = (which: string) =>
-    sql<number>`EXISTS (SELECT 1 FROM token AS own WHERE own.tenant = ${keyTable.tenant} AND own.device = ${device}
+    sql<number>`EXISTS (SELECT 1 FROM token AS own INDEXED BY token_by_device WHERE own.tenant = ${keyTable.tenant} AND own.device = ${device}
       AND own.expires_at > ${nowMs} AND own.revoked_at ${sql.raw(which)})`;
   const rows = await fromStorage(
     "D1",
