@@ -8,7 +8,7 @@ export interface ClaimingDevice {
   hasReported: boolean;
   /** It has tokens that are listed and hold. */
   hasToken: boolean;
-  /** One of its tokens was revoked, and would hold if it were not. */
+  /** Tokens of its own were revoked, in this life or a former one. */
   wasRevoked: boolean;
   /** What it claimed with, and the token it got; null: it did not, or was deleted since. */
   claim: { hash: string; token: ClaimedToken | null } | null;
@@ -78,7 +78,7 @@ export function judgeClaim(
   if (wasRevoked) {
     return refused(
       "already_claimed",
-      `a token of ${device} was revoked, and until that would have expired no key gives it another; POST /v1/tokens does`,
+      `tokens of ${device} were revoked, so no key gives it another; POST /v1/tokens does`,
     );
   }
   if (hasReported) return taken("reports already");

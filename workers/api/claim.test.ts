@@ -13,7 +13,7 @@ import type { DeviceEntry } from "../../schemas/query.ts";
 import type { TokenList } from "../../schemas/token.ts";
 import { failures } from "../authenticate.ts";
 import { FAILURES_MAX } from "../failed-sign-ins.ts";
-import { packed, problem, rowsOnceKnown, T0 } from "../test-support.ts";
+import { packed, problem, T0 } from "../test-support.ts";
 import { answerOf, apiEnv, ask, named } from "./api-test-support.ts";
 import { api } from "./worker.ts";
 
@@ -115,8 +115,7 @@ it("[I304] a device claims a token that speaks for it, and is in the registry as
     ["pump-1", { zone: "roof", model: "M3", name: null }],
     ["pump-2", { zone: "cellar", model: null, name: "Two" }],
   ] as const) {
-    // No device's object is asked.
-    const answer = await claim(key.provisioningKey, device, { bindings: { DEVICE: undefined } });
+    const answer = await claim(key.provisioningKey, device);
     expect([answer.status, answer.headers.get("cache-control")]).toEqual([201, "no-store"]);
     const claimed = await answer.json<ClaimAnswer>();
     const caller = await verifyToken(claimed.token, [env.TOKEN_SECRET], Date.now());
@@ -202,13 +201,36 @@ it("[I306] no key gives the token of a device that reports or has one", async ()
   const key = await make("taken");
   const object = env.DEVICE.getByName("taken/reports");
   await object.report(packed([T0, { a: 1 }]), T0);
-  await rowsOnceKnown(object);
   await problem(claim(key.provisioningKey, "reports"), 409, "already_claimed");
   await answerOf(ask("taken", "operator", "/v1/devices", { method: "POST", body: { device: "ahead" } }));
   const spec = { role: "device", device: "ahead" };
   await answerOf(ask("taken", "admin", "/v1/tokens", { method: "POST", body: spec }));
   await problem(claim(key.provisioningKey, "ahead"), 409, "already_claimed");
   expect(await keyOf("taken", key)).toMatchObject({ claimed: 0 });
+});
+
+it("[I306] a device whose tokens were revoked or that was blocked is claimed with no key, whoever made them", async () => {
+  const key = await make("void");
+  const change = async (method: string, path: string) =>
+    expect((await ask("void", "admin", path, { method })).ok).toBe(true);
+  await answerOf(ask("void", "operator", "/v1/devices", { method: "POST", body: { device: "revoked" } }));
+  await change("POST", "/v1/devices/revoked/revoke");
+  await answerOf(ask("void", "operator", "/v1/devices", { method: "POST", body: { device: "blocked" } }));
+  await change("DELETE", "/v1/devices/blocked?block=true");
+  for (const device of ["revoked", "blocked"]) {
+    const { detail } = await problem(claim(key.provisioningKey, device), 409, "already_claimed");
+    expect(detail).toMatch(/were revoked/);
+  }
+  expect(await keyOf("void", key)).toMatchObject({ claimed: 0 });
+});
+
+it("[I306] a claim whose device's object is away is not judged, and can be made again", async () => {
+  const key = await make("away");
+  const life = () => Promise.reject(new Error("away"));
+  const bindings = { DEVICE: { getByName: () => ({ life }) } };
+  await problem(claim(key.provisioningKey, "p1", { bindings }), 503, "unavailable");
+  expect((await claim(key.provisioningKey, "p1")).status).toBe(201);
+  expect(await keyOf("away", key)).toMatchObject({ claimed: 1 });
 });
 
 it("[I306] a device that was deleted is claimed anew, and counted anew, unless it was blocked", async () => {

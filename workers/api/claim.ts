@@ -14,6 +14,7 @@ import { bearerOf, failures, secretsOf } from "../authenticate.ts";
 import { Problem } from "../problem.ts";
 import { sortedId } from "../sorted-id.ts";
 import { readSettings } from "../tenant.ts";
+import { withDeadline } from "../with-deadline.ts";
 import type { ApiEnv } from "./env.ts";
 import { hashOf, isKey, keyOf } from "./provisioning-keys.ts";
 import { roomFor } from "./room-for.ts";
@@ -21,6 +22,7 @@ import { fromStorage } from "./storage.ts";
 
 /** How often a claim is judged anew, because others changed what it was judged by. */
 const TRIES = 3;
+const OBJECT_ANSWERS_MS = 5_000;
 
 /** What a claim came to: `isNew` false: the device got its token again. `who` is the name of the key in the audit. */
 export interface Claimed {
@@ -46,7 +48,7 @@ export function keyIn(request: Request): string {
 /**
  * Gives a device its token. Whether there is room is judged, and the key counted down, in the one transaction that writes
  * device and token, so that there are never more than the key is for. Costs a question to D1, and a new claim four or five
- * rows, a call of the tenant's object, and two where its devices are limited; never one of the device's.
+ * rows and a call of the device's object; each a call of the tenant's, and a new one two where its devices are limited.
  * @throws Problem as `judgeClaim` says, `token_invalid`: nobody made the key; `quota_devices`, `too_many_failures`,
  * `unavailable`: the same may be asked again.
  */
@@ -64,13 +66,17 @@ export async function claimDevice(
     if (known === undefined) throw failed(request, "token_invalid", "nobody made this provisioning key");
     const { tenant, entry } = known;
     const settings = await readSettings(env.TENANT, tenant);
-    const judged = judgeClaim(entry, known.device, asked, settings.tokens?.notBeforeMs ?? 0, nowMs);
+    const judge = (device: ClaimingDevice) =>
+      judgeClaim(entry, device, asked, settings.tokens?.notBeforeMs ?? 0, nowMs);
+    let judged = judge(known.device);
+    if (judged.verdict === "new")
+      judged = judge({ ...known.device, ...(await readObject(env, tenant, device)) });
     if (judged.verdict === "refused") {
       if (judged.code === "already_claimed") throw failed(request, judged.code, judged.detail);
       throw new Problem(judged.code, judged.detail);
     }
     const isNew = judged.verdict === "new";
-    const token = isNew ? newToken(entry, nowMs) : judged.token;
+    const token = judged.verdict === "again" ? judged.token : newToken(entry, nowMs);
     if (isNew) {
       await roomFor(env, tenant, device, settings);
       if (!(await writeClaim(env.CONTROL, asked, token))) continue;
@@ -112,19 +118,14 @@ async function readClaim(
 ): Promise<{ tenant: string; entry: ProvisioningKeyEntry; device: ClaimingDevice } | undefined> {
   const isOfTenant = eq(deviceTable.tenant, keyTable.tenant);
   // Left alone, SQLite looks through all tokens of the tenant: their rows lie by tenant and id.
-  const held = (which: string) =>
-    sql<number>`EXISTS (SELECT 1 FROM token AS own INDEXED BY token_by_device WHERE own.tenant = ${keyTable.tenant} AND own.device = ${device}
-      AND own.expires_at > ${nowMs} AND own.revoked_at ${sql.raw(which)})`;
+  const holds = sql<number>`EXISTS (
+    SELECT 1 FROM token AS own INDEXED BY token_by_device
+    WHERE own.tenant = ${keyTable.tenant} AND own.device = ${device} AND own.expires_at > ${nowMs}
+      AND own.revoked_at IS NULL)`;
   const rows = await fromStorage(
     "D1",
     drizzle(control)
-      .select({
-        key: keyTable,
-        known: deviceTable,
-        token: tokenTable,
-        holds: held("IS NULL"),
-        revoked: held("IS NOT NULL"),
-      })
+      .select({ key: keyTable, known: deviceTable, token: tokenTable, holds })
       .from(keyTable)
       .leftJoin(deviceTable, and(isOfTenant, eq(deviceTable.device, device)))
       .leftJoin(
@@ -134,7 +135,7 @@ async function readClaim(
       .where(eq(keyTable.hash, keyHash)),
   );
   if (rows[0] === undefined) return undefined;
-  const { key, known, token, holds, revoked } = rows[0];
+  const { key, known, token, holds: isHeld } = rows[0];
   const hash = known?.claimHash ?? null;
   return {
     tenant: key.tenant,
@@ -142,11 +143,30 @@ async function readClaim(
     device: {
       hasReported: (known?.firstSeenAt ?? null) !== null,
       // Of a device that was deleted since, the token is that of its former life.
-      hasToken: known !== null && holds === 1,
-      wasRevoked: revoked === 1,
+      hasToken: known !== null && isHeld === 1,
+      wasRevoked: false, // the object knows
       claim: hash === null ? null : { hash, token },
     },
   };
+}
+
+/**
+ * Asks the device's object, which knows of reports before the registry does, and keeps what was revoked.
+ * @throws Problem `unavailable`: it may be asked again.
+ */
+async function readObject(
+  env: ApiEnv,
+  tenant: string,
+  device: string,
+): Promise<Pick<ClaimingDevice, "hasReported" | "wasRevoked">> {
+  try {
+    const life = env.DEVICE.getByName(`${tenant}/${device}`).life();
+    const { isKnown, wasRevoked } = await withDeadline(OBJECT_ANSWERS_MS, device, life);
+    return { hasReported: isKnown, wasRevoked };
+  } catch (error) {
+    console.error("a claim could not be judged", { tenant, device, error: String(error) });
+    throw new Problem("unavailable", `the object of ${device} is away; ask the same again`);
+  }
 }
 
 /** Returns whether device and token are written and the claim counted; false: what it was judged by has changed. */
