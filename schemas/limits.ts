@@ -56,6 +56,13 @@ export const TOKEN_SECONDS_MAX = 3_650 * 86_400;
 /** Most tokens one request makes or revokes, and most that a tenant has made and are not expired. */
 export const TOKENS_PER_REQUEST_MAX = 1_000;
 export const TOKENS_PER_TENANT_MAX = 100_000;
+/** Longest a provisioning key may be good, in seconds: 366 days. Most of a tenant that are listed, and most devices of one. */
+export const PROVISIONING_KEY_SECONDS_MAX = 366 * 86_400;
+export const PROVISIONING_KEYS_PER_TENANT_MAX = 1_000;
+export const DEVICES_PER_PROVISIONING_KEY_MAX = 100_000;
+/** Fewest and most characters of the secret that a device claims its token with. */
+export const CLAIM_SECRET_CHARS_MIN = 16;
+export const CLAIM_SECRET_CHARS_MAX = 200;
 /** How far a token's time of issue may lie ahead of our clock: one of next year would outlast its revocation. */
 export const ISSUED_AHEAD_MS_MAX = 60_000;
 /** Most tokens of one device that are revoked one by one, and of a tenant's gateways and people. */

@@ -155,6 +155,8 @@ export interface DeviceLife {
   isKnown: boolean;
   /** The device's zone, and every zone that has alerts of it. */
   zones: string[];
+  /** Tokens of its own were revoked, in this life or a former one. */
+  wasRevoked: boolean;
 }
 
 /** The methods of a device object; each is one billed request. Objects are named `tenant/device`. */

@@ -271,6 +271,19 @@ export const devicesMade = z.object({
 });
 export type DevicesMade = z.infer<typeof devicesMade>;
 
+/** The same of a CSV file, of each of its lines, the made ones too; `line` is the file's own. */
+export const devicesMadeOfLines = devicesMade.omit({ others: true }).extend({
+  lines: z.array(
+    z.object({
+      line: z.number().int(),
+      device: z.string().nullable(),
+      result: z.enum(["made", "exists", "invalid"]),
+      detail: z.string().nullable(),
+    }),
+  ),
+});
+export type DevicesMadeOfLines = z.infer<typeof devicesMadeOfLines>;
+
 export const deviceList = z.object({ devices: z.array(deviceEntry), next: z.string().nullable() });
 export const zoneList = z.object({ zones: z.array(z.object({ zone: zoneName, devices: z.number().int() })) });
 export const fleetAnswer = z.object({

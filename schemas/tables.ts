@@ -1,12 +1,13 @@
 // The D1 tables for drizzle. The SQL in migrations/ makes them (drizzle cannot say WITHOUT ROWID); a test holds the two equal.
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 // ---- control database ----------------------------------------------------------------------------------------------
 
 /**
  * PERSISTED: the registry, one row a device. `first_seen_at` null: registered by an operator, never reported. `limits`
- * is JSON, what the device may send; null: what its model or tenant says.
+ * is JSON, what the device may send; null: what its model or tenant says. Of one that claimed its token `claim_hash` is the
+ * SHA-256 of the secret that it did so with, and `claim_token` the token's id.
  */
 export const device = sqliteTable(
   "device",
@@ -22,6 +23,8 @@ export const device = sqliteTable(
     firstSeenAt: integer("first_seen_at"),
     gateway: text("gateway"),
     limits: text("limits"),
+    claimHash: text("claim_hash"),
+    claimToken: text("claim_token"),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.device] }),
@@ -43,7 +46,36 @@ export const token = sqliteTable(
     expiresAt: integer("expires_at").notNull(),
     revokedAt: integer("revoked_at"),
   },
-  (table) => [primaryKey({ columns: [table.tenant, table.id] })],
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.id] }),
+    index("token_by_device").on(table.tenant, table.device),
+  ],
+);
+
+/** PERSISTED: keys with which devices claim their tokens, by their SHA-256; ids sort by when they were made. Instants are epoch ms. */
+export const provisioningKey = sqliteTable(
+  "provisioning_key",
+  {
+    tenant: text("tenant").notNull(),
+    id: text("id").notNull(),
+    hash: text("hash").notNull(),
+    name: text("name"),
+    zone: text("zone"),
+    model: text("model"),
+    devicePrefix: text("device_prefix"),
+    maxDevices: integer("max_devices").notNull(),
+    tokenTtlSeconds: integer("token_ttl_seconds").notNull(),
+    createdAt: integer("created_at").notNull(),
+    createdBy: text("created_by").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    revokedAt: integer("revoked_at"),
+    claimed: integer("claimed").notNull().default(0),
+    lastClaimAt: integer("last_claim_at"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.id] }),
+    uniqueIndex("provisioning_key_by_hash").on(table.hash),
+  ],
 );
 
 /** PERSISTED: long work for one tenant; `spec` and `progress` are JSON, see schemas/job.ts. */

@@ -1,12 +1,12 @@
 // Brings a history along: npm run import -- FILE… (see --help).
 import { parseArgs } from "node:util";
+import { cellsOf } from "../core/decode/csv-records.ts";
 import { TENANT, tokenFor } from "./command/arguments.ts";
 import { findServer, SERVER_OPTIONS, SERVER_USAGE } from "./command/find-server.ts";
 import { showProgress } from "./command/progress.ts";
 import { interruptSignal, runCommand, UsageError } from "./command/run-command.ts";
 import { AdminClient } from "./import/admin-client.ts";
 import { type Format, formatOf, lookInto } from "./import/read-file.ts";
-import { cellsOf } from "./import/records.ts";
 import type { Columns } from "./import/row.ts";
 import { type ImportResult, ImportStopped, runImport } from "./import/run-import.ts";
 import { showImport } from "./import/show-result.ts";

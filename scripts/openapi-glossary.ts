@@ -87,6 +87,18 @@ export const GLOSSARY: Readonly<Record<string, string>> = {
   "revoke.id": "The token that is void from now on.",
   ids: "The tokens that are void from now on, 1 to 1,000; neither: all that were issued before now.",
 
+  // ---- provisioning
+  "provisioning-keys.key": "The provisioning key's id; of the key itself only its hash is kept.",
+  "provisioning-keys.zone": "Where devices are put that claim with it and were not made ahead.",
+  "provisioning-keys.model": "What kind devices are that claim with it and were not made ahead.",
+  devicePrefix: "It is for devices whose ids begin with this; absent: for any.",
+  maxDevices: "How many devices may claim with it, 1 to 100,000.",
+  ttlSeconds: "For how many seconds it is good; 366 days at most.",
+  tokenTtlSeconds: "For how many seconds the tokens hold that are claimed with it; 365 days unless said.",
+  "claim.device": "The device that claims its token.",
+  "claim.secret":
+    "16 to 200 characters that the device draws at random and keeps: with them alone it gets the same token again.",
+
   // ---- keys of a tenant's own issuer
   issuers:
     "Who may sign tokens for the tenant's devices beside the deployment, at most five; an empty list: nobody.",

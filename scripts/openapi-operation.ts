@@ -23,6 +23,8 @@ interface Described {
   body?: z.ZodType;
   bodies?: Record<string, z.ZodType>;
   parameters?: ZodOpenApiParameters;
+  /** Other forms of the answer, by content type, beside JSON. */
+  answers?: Record<string, z.ZodType>;
 }
 
 export function operation({
@@ -34,18 +36,22 @@ export function operation({
   body,
   bodies,
   parameters,
+  answers = {},
 }: Described): ZodOpenApiOperationObject {
+  const contentOf = (schemas: Record<string, z.ZodType>) =>
+    Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]));
   const content = bodies ?? (body && { "application/json": body });
   return {
     summary,
     tags: [tag],
     security: [{ bearer: [] }],
     requestParams: parameters,
-    requestBody: content && {
-      content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
-    },
+    requestBody: content && { content: contentOf(content) },
     responses: {
-      [status]: { description: summary, ...json(answer) },
+      [status]: {
+        description: summary,
+        content: contentOf({ "application/json": answer, ...answers }),
+      },
       ...(also && { [also.status]: { description: also.description, ...json(answer) } }),
       default: problem,
     },

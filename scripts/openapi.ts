@@ -32,6 +32,7 @@ import {
   deviceEntry,
   deviceList,
   devicesMade,
+  devicesMadeOfLines,
   exportQuery,
   extentAnswer,
   fleetAnswer,
@@ -63,6 +64,7 @@ import {
 import { alertPaths } from "./openapi-alerts.ts";
 import { describe } from "./openapi-describe.ts";
 import { operation, problem } from "./openapi-operation.ts";
+import { provisioningPaths } from "./openapi-provisioning.ts";
 
 /** Named in the document, so that it has it once. */
 z.globalRegistry.add(jobAnswer, { id: "Job" });
@@ -123,10 +125,15 @@ function definition(): Parameters<typeof createDocument>[0] {
           answer: deviceList,
         }),
         post: operation({
-          summary: "Register devices before they report, one or up to 5,000, with what became of each",
+          summary:
+            "Register devices before they report, one or up to 5,000, with what became of each; of CSV, of each line",
           tag: "operators",
-          body: z.union([newDevice, z.strictObject({ devices: z.array(newDevice) })]),
-          answer: devicesMade,
+          bodies: {
+            "application/json": z.union([newDevice, z.strictObject({ devices: z.array(newDevice) })]),
+            "text/csv": z.string(),
+          },
+          answer: z.union([devicesMade, devicesMadeOfLines]),
+          answers: { "text/csv": z.string() },
         }),
       },
       "/v1/devices/{device}": {
@@ -184,6 +191,7 @@ function definition(): Parameters<typeof createDocument>[0] {
           answer: revokeAnswer,
         }),
       },
+      ...provisioningPaths,
       "/v1/devices/{device}/latest": {
         get: operation({
           summary: "The newest reading of each metric",

@@ -19,6 +19,7 @@ import {
   importReached,
   incident,
   job,
+  provisioningKey,
   retained,
   rollup,
   rule,
@@ -45,6 +46,7 @@ const DATABASES = {
     rulesPush,
     audit,
     token,
+    provisioningKey,
   ],
   warm: [rollup, archiveFile, zoneHour, dirtyHour, archiveDay, tombstone, retained, importReached],
 };
@@ -59,6 +61,7 @@ const MIGRATED: Record<string, string> = {
   "control/0006_tokens.sql": "dc2ea5cf1a20a4b853b348e5672a92d597987b682024cb1e0c4606f64696b74d",
   "control/0007_audit.sql": "8aeaeddf423159ae9170afba3832a95ee8f8ad6977ffa16256e454c418155c3b",
   "control/0008_own_limits.sql": "ba6aa4ccd4f7d41a62182a593c5bee01ed3790551dd2cd638b0dfe90fb3bf69d",
+  "control/0010_provisioning.sql": "f26453edc38ca1868bc63586761c83821e8bd476665860110d932a2e1d86da30",
   "warm/0001_rollups.sql": "7d00481bae8a02b2fc7334f3c1f83219a44338d692a2d49ed91a542bb0d1ea69",
   "warm/0002_tiers.sql": "990af69fa0e51d7705933f7cc10b44926b6e681439fc3810748b4b55176184f0",
   "warm/0004_raw_retention.sql": "0b69d6ee848d4b07f2ce8bc0affc98e13e1014fce2297280dcf0a04d57dd7b6c",

@@ -18,7 +18,8 @@ export interface TokenEnv {
   TENANT: DurableObjectNamespace;
 }
 
-const failures = new FailedSignIns();
+/** Of whoever brings what is none: a token, or a provisioning key. */
+export const failures = new FailedSignIns();
 
 /** Each role can do what the ones before it can; device and gateway stand apart. */
 const OPERATOR_ROLES: Role[] = ["viewer", "operator", "admin"];
@@ -84,9 +85,13 @@ export function secretsOf({
 export const atLeast = (least: "viewer" | "operator" | "admin") =>
   OPERATOR_ROLES.slice(OPERATOR_ROLES.indexOf(least));
 
+/** Returns what the header `Authorization: Bearer …` says. */
+export const bearerOf = (request: Request): string | undefined =>
+  /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+
 /** Browsers cannot set headers on a WebSocket or an EventSource: there, `bearer.<token>` among the subprotocols or `?access_token=` (RFC 6750 §2.3). */
 function tokenOf(request: Request): string | undefined {
-  const header = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  const header = bearerOf(request);
   if (header !== undefined) return header;
   const protocol = (request.headers.get("sec-websocket-protocol") ?? "")
     .split(",")

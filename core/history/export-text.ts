@@ -44,8 +44,7 @@ export function exportLines(
     for (const point of points) text.push(start, JSON.stringify(point).slice(1), "\n");
     return text.join("");
   }
-  const name = sheetName(metric);
-  const field = name !== metric || QUOTED.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
+  const field = csvField(metric);
   for (const point of points) {
     const figures =
       "at" in point
@@ -54,6 +53,12 @@ export function exportLines(
     text.push(field, ",", figures, "\r\n");
   }
   return text.join("");
+}
+
+/** Returns a text as a field of CSV: in quotes where it needs them, behind an apostrophe where a spreadsheet would compute it. */
+export function csvField(text: string): string {
+  const name = sheetName(text);
+  return name !== text || QUOTED.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
 }
 
 /** Returns the last line of an NDJSON export that failed: no point has an `error`. */

@@ -1,11 +1,12 @@
 // What InfluxDB answers (annotated CSV, of Flux) → rows. Several tables follow one another, each with its own header.
 //
 // docs.influxdata.com/influxdb/v2/reference/syntax/annotated-csv
+
+import { cellsOf, nextRecord } from "../../core/decode/csv-records.ts";
 import { nameInSheet } from "../../core/history/sheet-name.ts";
 import { CsvTable, type TextLine } from "./csv-table.ts";
 import type { Lines } from "./lines.ts";
 import { NumberReader } from "./number-reader.ts";
-import { cellsOf, nextRecord } from "./records.ts";
 import { type Columns, type Layout, layoutOf, listed, type Row, rowOf } from "./row.ts";
 
 const ANNOTATION = /^#(group|datatype|default|constant|timezone|concat)\b/;

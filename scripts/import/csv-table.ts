@@ -1,8 +1,9 @@
 // The header of a CSV table → how its records are told, and their cells by name.
+
+import { LINE_BYTES_MAX, type Table } from "../../core/decode/csv-records.ts";
 import { instantOf } from "../../core/decode/instant.ts";
 import { nameInSheet } from "../../core/history/sheet-name.ts";
-import { LINE_BYTES_MAX, type Lines } from "./lines.ts";
-import type { Table } from "./records.ts";
+import type { Lines } from "./lines.ts";
 import { atIn, type Layout } from "./row.ts";
 
 /** A header's names may have line breaks in quotes. */

@@ -1,22 +1,13 @@
 // A file's bytes → its lines, checked to be UTF-8, in bounded memory.
 import { isUtf8 } from "node:buffer";
-
-/** A line without its end; `text` is undefined where it is longer than is taken. */
-export interface Line {
-  /** From 1, as editors count. */
-  line: number;
-  text: string | undefined;
-}
-
-/** A report of 1,000 metrics with the longest names takes less. */
-export const LINE_BYTES_MAX = 1024 * 1024;
+import { LINE_BYTES_MAX, type Line, type LineSource } from "../../core/decode/csv-records.ts";
 
 const [LF, CR] = [0x0a, 0x0d];
 const NOTHING = Buffer.alloc(0);
 const REPLACEMENT = Buffer.from("\ufffd");
 
 /** The lines of some bytes, one at a time; they may be put back. */
-export class Lines {
+export class Lines implements LineSource {
   readonly #blocks: AsyncGenerator<Line[]>;
   #block: Line[] = [];
   #next = 0;
@@ -36,7 +27,6 @@ export class Lines {
     return this.#block[this.#next++];
   }
 
-  /** Puts lines that were read back, in their order, to be the next. */
   putBack(lines: readonly Line[]): void {
     const from = this.#next - lines.length;
     if (lines.length === 0 || this.#block[from] === lines[0]) {

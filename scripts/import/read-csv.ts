@@ -1,14 +1,12 @@
 // A CSV file → its rows: a table with one header, or what InfluxDB answers.
+import { cellsOf, DELIMITERS, nextRecord, separatorIn } from "../../core/decode/csv-records.ts";
 import { nameInSheet } from "../../core/history/sheet-name.ts";
 import { readBytes } from "../recordings/read-bytes.ts";
 import { isAnnotated, readAnnotated } from "./annotated.ts";
 import { CsvTable, readHeader } from "./csv-table.ts";
 import { Lines } from "./lines.ts";
 import { NumberReader } from "./number-reader.ts";
-import { cellsOf, nextRecord } from "./records.ts";
 import { type Columns, layoutOf, missingIn, type Row, rowOf } from "./row.ts";
-
-const DELIMITERS = [",", ";", "\t", "|"];
 
 /** @throws an Error: the file is no text in UTF-8, or its header has not the columns. */
 export async function* readCsv(path: string, columns: Columns): AsyncGenerator<Row> {
@@ -35,12 +33,6 @@ async function* readTable(lines: Lines, text: string, columns: Columns): AsyncGe
     if ("problem" in record) yield record;
     else yield rowOf(table.byName(record.cells), layout, record.line, numbers);
   }
-}
-
-/** Excel's first line, `sep=;`. */
-function separatorIn(line: string): string | undefined {
-  const said = /^"?sep=(.|\\t)"?$/i.exec(line)?.[1];
-  return said === "\\t" ? "\t" : said;
 }
 
 /**

@@ -1,7 +1,9 @@
 // An NDJSON file → its rows: a line is a report, or an object with the columns a CSV row would have.
+
+import { LINE_BYTES_MAX } from "../../core/decode/csv-records.ts";
 import { parseNumbers } from "../../core/decode/parse-json.ts";
 import { readBytes } from "../recordings/read-bytes.ts";
-import { LINE_BYTES_MAX, Lines } from "./lines.ts";
+import { Lines } from "./lines.ts";
 import { NumberReader } from "./number-reader.ts";
 import { repeatedKey } from "./repeated-key.ts";
 import { atIn, type Columns, deviceIn, type Layout, type Row, rowOf } from "./row.ts";

@@ -3,6 +3,7 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import type * as z from "zod";
 import { checkReport } from "../../core/decode/check-report.ts";
+import { DeviceCsvError, parseDeviceCsv } from "../../core/decode/device-csv.ts";
 import { decodeFrame } from "../../core/decode/device-frame.ts";
 import { type ParsedReport, parseJsonBody, parseNdjsonBody } from "../../core/decode/parse-json.ts";
 import {
@@ -18,7 +19,8 @@ import { silenceBody } from "../../schemas/channel.ts";
 import { NOTE_CODES, type ReadingProblem } from "../../schemas/codes.ts";
 import { importBody, replayBody } from "../../schemas/job.ts";
 import { BODY_BYTES_MAX, FRAME_BYTES_MAX } from "../../schemas/limits.ts";
-import { deviceChange } from "../../schemas/query.ts";
+import { claimBody, provisioningKeySpec } from "../../schemas/provisioning.ts";
+import { deviceChange, newDevice } from "../../schemas/query.ts";
 import { deviceFrame, report } from "../../schemas/reading.ts";
 import { tenantSettingsChange } from "../../schemas/tenant.ts";
 import { validateBody } from "../../workers/api/validate.ts";
@@ -191,6 +193,21 @@ export const API_BODIES: Record<string, { schema: z.ZodType; samples: unknown[] 
     samples: [{ from: NOW - 1_000, to: NOW, source: "archive" }],
   },
   "POST /v1/admin/import": { schema: importBody, samples: [{ zone: "north" }, {}] },
+  "POST /v1/provisioning-keys": {
+    schema: provisioningKeySpec,
+    samples: [
+      { maxDevices: 5, ttlSeconds: 60 },
+      {
+        name: "Line 3",
+        zone: "north",
+        devicePrefix: "pump-",
+        maxDevices: 5,
+        ttlSeconds: 60,
+        tokenTtlSeconds: 60,
+      },
+    ],
+  },
+  "POST /v1/claim": { schema: claimBody, samples: [{ device: "pump-1", secret: "0123456789abcdef" }] },
   ...Object.fromEntries(
     Object.entries(actionBodies).map(([kind, schema]) => [
       `POST /v1/alerts/:alert/${kind}`,
@@ -219,6 +236,45 @@ const apiDoor = ([name, { schema, samples }]: [string, (typeof API_BODIES)[strin
   },
 });
 
+/** Devices as CSV: a file is refused as a whole, or each line of it is taken or refused. */
+async function judgeCsv(text: string): Promise<Judged> {
+  try {
+    const lines = await parseDeviceCsv(text, Number.POSITIVE_INFINITY);
+    const taken = lines.every((line) => "value" in line && newDevice.safeParse(line.value).success);
+    return { taken: taken && lines.length > 0, wrong: undefined };
+  } catch (error) {
+    return { taken: false, wrong: error instanceof DeviceCsvError ? undefined : `${error}` };
+  }
+}
+
+const cells = fc.constantFrom(
+  "pump-1",
+  "pump-2",
+  "",
+  "52.5",
+  "13,4",
+  '"a, b"',
+  '"open',
+  'st"ray',
+  "'=1",
+  "ü",
+);
+const files = fc
+  .tuple(
+    fc.constantFrom(
+      "device",
+      "device;name",
+      "sep=|\ndevice|latitude|longitude",
+      "\ufeffdevice\tzone",
+      "name",
+    ),
+    fc.array(fc.tuple(fc.array(cells, { maxLength: 4 }), fc.constantFrom(",", ";", "|", "\t")), {
+      maxLength: 10,
+    }),
+    fc.constantFrom("\n", "\r\n", "\r"),
+  )
+  .map(([header, rows, end]) => [header, ...rows.map(([row, between]) => row.join(between))].join(end));
+
 const FRAMES = [...REPORTS.map((own, seq) => ({ type: "report", seq, ...own })), { type: "flush" }];
 const frameDoor = (name: string, frames: unknown[]): Door => ({
   name,
@@ -246,6 +302,12 @@ export const DOORS: readonly Door[] = [
     bodies: gzips,
     judge: judgeGzip,
     large: (chars) => gzipSync(many(REPORT_TEXT, chars, "\n")).toString("base64"),
+  },
+  {
+    name: "devices as CSV",
+    bodies: files,
+    judge: judgeCsv,
+    large: (chars) => `device,name\n${many('pump-1,"open', chars, "\n")}`,
   },
   frameDoor("device's socket", FRAMES),
   frameDoor(

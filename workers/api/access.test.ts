@@ -81,6 +81,10 @@ const ROUTES: Row[] = [
   ["GET", "/v1/tokens", "admin"],
   ["POST", "/v1/tokens", "admin", {}],
   ["POST", "/v1/tokens/revoke", "admin", { id: "{token}" }],
+  ["GET", "/v1/provisioning-keys", "admin"],
+  ["GET", "/v1/provisioning-keys/{key}", "admin"],
+  ["POST", "/v1/provisioning-keys", "admin", {}],
+  ["DELETE", "/v1/provisioning-keys/{key}", "admin"],
   ["GET", "/v1/admin/jobs", "admin"],
   ["GET", "/v1/admin/jobs/{job}", "admin"],
   ["POST", "/v1/admin/jobs/{job}/stop", "admin"],
@@ -91,6 +95,9 @@ const ROUTES: Row[] = [
   ["POST", "/v1/admin/import/{job}/start", "admin"],
   ["DELETE", "/v1/devices/d1", "admin"],
 ];
+
+/** What takes no token of any role, but a key of its own. */
+const KEYED: [method: string, path: string][] = [["POST", "/v1/claim"]];
 
 const RANK = ["viewer", "operator", "admin"];
 const ROLES: readonly Role[] = ["device", "gateway", "viewer", "operator", "admin"];
@@ -103,7 +110,7 @@ const patternOf = (path: string) =>
 
 it("[I47] every route has a row, and every row is of a route", () => {
   const routes = api.routes.filter(({ path, method }) => path.startsWith("/v1/") && method !== "ALL");
-  const rows = ROUTES.map(([method, path]) => ({ method, path: path.split("?")[0]! }));
+  const rows = [...ROUTES, ...KEYED].map(([method, path]) => ({ method, path: path.split("?")[0]! }));
   const fits = (route: (typeof routes)[number], row: (typeof rows)[number]) =>
     route.method === row.method && patternOf(route.path).test(row.path);
   const named = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
@@ -129,6 +136,13 @@ it.each(ROUTES)("[I4] %s %s takes the roles from %s on and no others", async (me
     // 400: an empty body is none of these; 426: a stream is no plain answer.
     if (allowed) expect([200, 201, 202, 400, 404, 409, 422, 426]).toContain(status);
   }
+});
+
+it.each(KEYED)("[I4] %s %s takes no token of any role", async (method, path) => {
+  const missing = new Request(`https://telltale.test${path}`, { method });
+  await problem(api.fetch(missing, apiEnv, createExecutionContext()), 401, "token_missing");
+  for (const role of ROLES)
+    await problem(ask("keyed", role, path, { method, body: {} }), 401, "token_invalid");
 });
 
 it.each(["viewer", "operator", "admin"] as const)("[I4] a %s may not send what devices do", async (role) => {
@@ -157,8 +171,9 @@ async function owner(tenant: string): Promise<Record<string, string>> {
   await post("/v1/channels", channel);
   const { id } = await post("/v1/silences", silence);
   const { tokens } = await post("/v1/tokens", { role: "viewer" });
+  const key = await post("/v1/provisioning-keys", { maxDevices: 1, ttlSeconds: 60 });
   const job = await ask(tenant, "admin", "/v1/admin/import", { method: "POST", body: {} });
-  return { silence: id, token: tokens[0]!.id, job: (await job.json<{ id: string }>()).id };
+  return { silence: id, token: tokens[0]!.id, key: key.id, job: (await job.json<{ id: string }>()).id };
 }
 
 const filled = <T>(value: T, ids: Record<string, string>): T =>
@@ -196,6 +211,7 @@ it("[I5] to another tenant's admin every route answers as to one who has nothing
       "/v1/channels/hook",
       "/v1/silences/{silence}",
       "/v1/tokens/revoke",
+      "/v1/provisioning-keys/{key}",
       "/v1/admin/jobs/{job}",
       "/v1/admin/jobs/{job}/stop",
       "/v1/admin/import/{job}/parts/0",

@@ -92,7 +92,8 @@ function withoutSecret(key: string, value: unknown): unknown {
 }
 
 const isSecret = (key: string, value: unknown): boolean =>
-  typeof value === "string" && /token|secret|password|apikey|routingkey|privatekey/i.test(key);
+  typeof value === "string" &&
+  /token|secret|password|apikey|routingkey|privatekey|provisioningkey/i.test(key);
 
 async function write(control: D1Database, values: (string | number | null)[]): Promise<void> {
   for (let attempt = 1; attempt <= TRIES; attempt++) {

@@ -253,6 +253,8 @@ function entryOf({
   limits,
   tenant: _tenant,
   createdAt: _createdAt,
+  claimHash: _claimHash,
+  claimToken: _claimToken,
   ...row
 }: Row): DeviceEntry {
   const location = latitude === null || longitude === null ? null : { latitude, longitude };

@@ -14,6 +14,7 @@ import { noteSettings } from "../push-rules.ts";
 import { revokeTokens } from "../tenant.ts";
 import { withDeadline } from "../with-deadline.ts";
 import type { ApiEnv } from "./env.ts";
+import { revokeKeys } from "./provisioning-keys.ts";
 import { readZones } from "./registry.ts";
 import { tellDevices } from "./rules.ts";
 import { markRevoked, readTokens } from "./token-list.ts";
@@ -46,7 +47,7 @@ export async function revokeDevice(
 
 /**
  * Revokes everything of the tenant that was issued before now. Costs a call and a row for each registered device, 2,000 of
- * them in the request and the others by the cron, a call for each zone, and a row for each token that is listed.
+ * them in the request and the others by the cron, a call for each zone, and a row for each token and provisioning key that is listed.
  * @throws Problem `unavailable`: it may be asked again.
  */
 export async function revokeAll(
@@ -57,6 +58,7 @@ export async function revokeAll(
   const notBeforeMs = wallMs();
   const told = await revokeTenant(env, context, tenant, { notBeforeMs });
   await markRevoked(env.CONTROL, tenant, { notBeforeMs }, notBeforeMs);
+  await revokeKeys(env.CONTROL, tenant, notBeforeMs);
   return { notBefore: notBeforeMs, told, own: true };
 }
 

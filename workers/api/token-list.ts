@@ -8,7 +8,7 @@ import { Problem } from "../problem.ts";
 import { fromStorage } from "./storage.ts";
 
 /**
- * Notes tokens that are to be made, all or none; those of the tenant that have expired are dropped. Costs a row for each.
+ * Notes tokens that are to be made, all or none; those of the tenant that have expired are dropped. Costs two rows for each.
  * @throws Problem `conflict`: the tenant would have too many.
  */
 export async function insertTokens(

@@ -13,6 +13,7 @@ import { audit } from "./routes/audit.ts";
 import { channels } from "./routes/channels.ts";
 import { devices } from "./routes/devices.ts";
 import { local } from "./routes/local.ts";
+import { claim, provisioningKeys } from "./routes/provisioning.ts";
 import { rules } from "./routes/rules.ts";
 import { session } from "./routes/session.ts";
 import { silences } from "./routes/silences.ts";
@@ -49,6 +50,8 @@ api.route("/v1/session", session);
 api.route("/v1/tenant", tenant);
 api.route("/v1/audit", audit);
 api.route("/v1/tokens", tokens);
+api.route("/v1/provisioning-keys", provisioningKeys);
+api.route("/v1/claim", claim);
 api.route("/v1/admin", admin);
 api.route("/local", local);
 api.notFound((c) => {

@@ -156,11 +156,12 @@ export class DeviceUpkeep {
     return answer;
   }
 
-  /** Returns the life the device is in, and the zones that may know of it. */
+  /** Returns the life the device is in, the zones that may know of it, and whether tokens of it were revoked. */
   life(): DeviceLife {
-    const { generation, alerts, profile } = this.#host.load();
+    const { generation, alerts, profile, revoked } = this.#host.load();
     const zones = new Set([profile.zone, ...zonesOfAlerts(alerts)]);
-    return { generation, isKnown: this.#host.loadKnown() !== undefined, zones: [...zones] };
+    const isKnown = this.#host.loadKnown() !== undefined;
+    return { generation, isKnown, zones: [...zones], wasRevoked: revoked !== null };
   }
 
   /**

@@ -1,6 +1,7 @@
 // /v1/devices: the registry, the newest readings, the past.
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import type * as z from "zod";
+import { CONTENT_TYPES } from "../../../core/history/export-text.ts";
 import { deleteQuery, listQuery } from "../../../schemas/http.ts";
 import { BODY_BYTES_MAX } from "../../../schemas/limits.ts";
 import { deviceName } from "../../../schemas/name.ts";
@@ -18,19 +19,21 @@ import type { OwnRate } from "../../../schemas/tenant.ts";
 import type { deviceRevokeAnswer } from "../../../schemas/token.ts";
 import { nowMs, wallMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
-import { admitDevice, readSettings } from "../../tenant.ts";
+import { readBody } from "../../read-body.ts";
+import { readSettings } from "../../tenant.ts";
 import { type ApiContext, noBody, requireRole } from "../caller.ts";
 import type { ApiEnv } from "../env.ts";
 import { exportHistory, formatOf } from "../export-history.ts";
 import { readHistory } from "../history.ts";
 import { keptAsRead } from "../kept-as-read.ts";
-import { makeDevices } from "../make-devices.ts";
+import { madeAsCsv, makeDevices, makeDevicesOfLines, nameIn, readDeviceLines } from "../make-devices.ts";
 import { readJson } from "../read-json.ts";
 import { withNewest } from "../read-newest.ts";
 import { readHotDevices } from "../read-quota.ts";
 import { readStored } from "../read-stored.ts";
-import { countWith, readDevice, readDevices, writeDevice } from "../registry.ts";
+import { readDevice, readDevices, writeDevice } from "../registry.ts";
 import { revokeDevice } from "../revoke.ts";
+import { roomFor, roomForAll } from "../room-for.ts";
 import { markRevoked } from "../token-list.ts";
 import { settingCode, validate, validateBody } from "../validate.ts";
 import { accepted, deletionOf } from "./admin.ts";
@@ -49,30 +52,6 @@ async function known(env: ApiEnv, tenant: string, device: string): Promise<Devic
   const entry = await readDevice(env.CONTROL, tenant, device);
   if (entry === undefined) throw noSuchDevice(device);
   return entry;
-}
-
-/** @throws Problem `quota_devices`: nobody knows the device, and the tenant has as many as it may. */
-async function roomFor(env: ApiEnv, tenant: string, device: string): Promise<void> {
-  const { devices: most } = (await readSettings(env.TENANT, tenant)).limits;
-  if (most === null || (await readDevice(env.CONTROL, tenant, device)) !== undefined) return;
-  if (await admitDevice(env.TENANT, tenant, device)) return;
-  throw new Problem(
-    "quota_devices",
-    `the tenant has all the ${most} devices it may have, and ${device} is none of them; delete one, or raise the limit`,
-  );
-}
-
-/** @throws Problem `quota_devices`: with those nobody knows the tenant would have more than it may; none is made. */
-async function roomForAll(env: ApiEnv, tenant: string, asked: readonly unknown[]): Promise<void> {
-  const { devices: most } = (await readSettings(env.TENANT, tenant)).limits;
-  if (most === null) return;
-  const names = asked.map((one) => (one as { device?: unknown } | null)?.device ?? null);
-  const { known, fresh } = await countWith(env.CONTROL, tenant, names);
-  if (known + fresh <= most) return;
-  throw new Problem(
-    "quota_devices",
-    `the tenant has ${known} devices and may have ${most}; ${fresh} more are too many, and none was made: delete some, or raise the limit`,
-  );
 }
 
 /** @throws Problem `forbidden`: these are not the device's limits, which only an admin changes, as the tenant's. */
@@ -106,15 +85,27 @@ devices.get("/", requireRole("viewer", listQuery), async (c) => {
 });
 
 devices.post("/", requireRole("operator"), async (c) => {
+  if (/^text\/csv\b/i.test(c.req.header("content-type") ?? "")) return await makeOfCsv(c);
   const body = await readJson(c.req.raw, undefined, MANY);
   const isMany = typeof body === "object" && body !== null && "devices" in body;
   const asked = isMany
     ? validate(newDevices, body, "invalid_body").devices
     : [validate(newDevice, body, settingCode)];
   const { tenant } = c.var.caller;
-  await roomForAll(c.env, tenant, asked);
+  await roomForAll(c.env, tenant, asked.map(nameIn));
   return c.json(await makeDevices(c.env.CONTROL, tenant, asked, nowMs(c.env, c.req.raw)));
 });
+
+/** What became of each line, as CSV for who would rather have that. */
+async function makeOfCsv(c: Context<ApiContext>): Promise<Response> {
+  const lines = await readDeviceLines(await readBody(c.req.raw, MANY));
+  const { tenant } = c.var.caller;
+  const names = lines.map((line) => ("value" in line ? nameIn(line.value) : null));
+  await roomForAll(c.env, tenant, names);
+  const made = await makeDevicesOfLines(c.env.CONTROL, tenant, lines, nowMs(c.env, c.req.raw));
+  if (!/\btext\/csv\b/i.test(c.req.header("accept") ?? "")) return c.json(made);
+  return c.body(madeAsCsv(made), 200, { "content-type": CONTENT_TYPES.csv });
+}
 
 devices.get("/:device", requireRole("viewer"), async (c) => {
   const device = nameOf(c.req.param("device"));
@@ -141,7 +132,7 @@ devices.put("/:device", requireRole("operator"), async (c) => {
   }
   if (profile.limits !== undefined && c.var.caller.role !== "admin")
     await mayKeep(c.env, tenant, device, profile.limits);
-  await roomFor(c.env, tenant, device);
+  await roomFor(c.env, tenant, device, await readSettings(c.env.TENANT, tenant));
   const entry = await writeDevice(c.env.CONTROL, tenant, device, profile, nowMs(c.env, c.req.raw));
   const { zone, name, model, gateway, limits } = entry;
   await c.env.DEVICE.getByName(`${tenant}/${device}`).setProfile({ zone, name, model, gateway, limits });

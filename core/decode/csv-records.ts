@@ -1,7 +1,33 @@
 // Lines → the records of a CSV file (RFC 4180), each with its cells; a stray quote costs its own line only.
 //
 // Not by csv-parse: after a quote that is never closed it cannot go back to the next line.
-import { LINE_BYTES_MAX, type Line, type Lines } from "./lines.ts";
+
+/** A line without its end; `text` is undefined where it is longer than is taken. */
+export interface Line {
+  /** From 1, as editors count. */
+  line: number;
+  text: string | undefined;
+}
+
+/** A report of 1,000 metrics with the longest names takes less. */
+export const LINE_BYTES_MAX = 1024 * 1024;
+
+/** Lines as they come. */
+export interface LineSource {
+  /** Undefined at the end. */
+  next(): Promise<Line | undefined>;
+  /** Puts lines that were read back, in their order, to be the next. */
+  putBack(lines: readonly Line[]): void;
+}
+
+/** What may part the cells of a file; the first by which a header has what is wanted does. */
+export const DELIMITERS: readonly string[] = [",", ";", "\t", "|"];
+
+/** Returns the delimiter that Excel's first line says, `sep=;`; undefined: it is another line. */
+export function separatorIn(line: string): string | undefined {
+  const said = /^"?sep=(.|\\t)"?$/i.exec(line)?.[1];
+  return said === "\\t" ? "\t" : said;
+}
 
 /** What is known of a table's rows. */
 export interface Table {
@@ -25,7 +51,7 @@ const LINES_MAX = 1_000;
  * lines; where one of these is itself a row, or where it comes to no good end, the quote is a stray one: then the record is
  * its first line, and the next line begins the next. No line is so looked at more than three times.
  */
-export async function nextRecord(lines: Lines, table: Table): Promise<CsvRecord | undefined> {
+export async function nextRecord(lines: LineSource, table: Table): Promise<CsvRecord | undefined> {
   for (;;) {
     const first = await lines.next();
     if (first === undefined) return undefined;
@@ -40,7 +66,7 @@ export async function nextRecord(lines: Lines, table: Table): Promise<CsvRecord 
 }
 
 /** The cells of a record all of whose quotes are where they belong; else undefined, and only its first line is taken. */
-async function wholeCells(lines: Lines, text: string, table: Table): Promise<string[] | undefined> {
+async function wholeCells(lines: LineSource, text: string, table: Table): Promise<string[] | undefined> {
   const record = new QuotedRecord(table.delimiter);
   let state = record.add(text);
   const more: Line[] = [];
