@@ -56,6 +56,9 @@ export const TOKEN_SECONDS_MAX = 3_650 * 86_400;
 /** Most tokens one request makes or revokes, and most that a tenant has made and are not expired. */
 export const TOKENS_PER_REQUEST_MAX = 1_000;
 export const TOKENS_PER_TENANT_MAX = 100_000;
+/** Most API keys of a tenant that are not expired, and how often it is noted that one was used. */
+export const API_KEYS_PER_TENANT_MAX = 100;
+export const API_KEY_USE_NOTED_MS = 3_600_000;
 /** How far a token's time of issue may lie ahead of our clock: one of next year would outlast its revocation. */
 export const ISSUED_AHEAD_MS_MAX = 60_000;
 /** Most tokens of one device that are revoked one by one, and of a tenant's gateways and people. */

@@ -87,6 +87,12 @@ export const GLOSSARY: Readonly<Record<string, string>> = {
   "revoke.id": "The token that is void from now on.",
   ids: "The tokens that are void from now on, 1 to 1,000; neither: all that were issued before now.",
 
+  // ---- API keys
+  "api-keys.key": "The id of the key.",
+  "api-keys.name": "What the machine is called: what it does is noted under it.",
+  "api-keys.role": "What it may do: `gateway`, `viewer`, `operator` or `admin`.",
+  "api-keys.days": "For how many days it holds.",
+
   // ---- keys of a tenant's own issuer
   issuers:
     "Who may sign tokens for the tenant's devices beside the deployment, at most five; an empty list: nobody.",

@@ -62,6 +62,7 @@ import {
 } from "../schemas/token.ts";
 import { alertPaths } from "./openapi-alerts.ts";
 import { describe } from "./openapi-describe.ts";
+import { machinePaths } from "./openapi-machines.ts";
 import { operation, problem } from "./openapi-operation.ts";
 
 /** Named in the document, so that it has it once. */
@@ -184,6 +185,7 @@ function definition(): Parameters<typeof createDocument>[0] {
           answer: revokeAnswer,
         }),
       },
+      ...machinePaths,
       "/v1/devices/{device}/latest": {
         get: operation({
           summary: "The newest reading of each metric",

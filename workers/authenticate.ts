@@ -1,7 +1,9 @@
 // A request → who is calling, from its bearer token alone.
+import { isApiKey } from "../core/token/api-key.ts";
 import { checkSecret, SecretError } from "../core/token/secret.ts";
 import { type Caller, foreignIssuerOf, TokenError, verifyToken } from "../core/token/verify.ts";
 import type { Role } from "../schemas/token.ts";
+import { callerOfKey } from "./api-keys.ts";
 import { wallMs } from "./clock.ts";
 import { FailedSignIns } from "./failed-sign-ins.ts";
 import { verifierOf } from "./issuers.ts";
@@ -14,7 +16,7 @@ export interface TokenEnv {
   TOKEN_SECRET?: string;
   /** The secret before it, or the one to come: what it signed is taken too, while it is there. */
   TOKEN_SECRET_OLD?: string;
-  /** Asked for the keys of a tenant's own issuer. */
+  /** Asked for the keys of a tenant's own issuer, and for its API keys. */
   TENANT: DurableObjectNamespace;
 }
 
@@ -36,11 +38,7 @@ export async function authenticate(request: Request, env: TokenEnv, roles: reado
     throw new Problem("token_missing", "send the header `Authorization: Bearer <token>`");
   let caller: Caller;
   try {
-    const foreign = foreignIssuerOf(token);
-    caller =
-      foreign === undefined
-        ? await verifyToken(token, secrets, wallMs())
-        : await (await verifierOf(env.TENANT, foreign.tenant, foreign.issuer)).verify(token, wallMs());
+    caller = await callerOf(token, env, secrets);
   } catch (error) {
     if (error instanceof TokenError && error.code === "token_invalid")
       failures.note(request.headers.get("cf-connecting-ip"));
@@ -54,6 +52,13 @@ export async function authenticate(request: Request, env: TokenEnv, roles: reado
     );
   }
   return caller;
+}
+
+async function callerOf(token: string, env: TokenEnv, secrets: readonly string[]): Promise<Caller> {
+  if (isApiKey(token)) return await callerOfKey(env.TENANT, token);
+  const foreign = foreignIssuerOf(token);
+  if (foreign === undefined) return await verifyToken(token, secrets, wallMs());
+  return await (await verifierOf(env.TENANT, foreign.tenant, foreign.issuer)).verify(token, wallMs());
 }
 
 /**

@@ -81,6 +81,9 @@ const ROUTES: Row[] = [
   ["GET", "/v1/tokens", "admin"],
   ["POST", "/v1/tokens", "admin", {}],
   ["POST", "/v1/tokens/revoke", "admin", { id: "{token}" }],
+  ["GET", "/v1/api-keys", "admin"],
+  ["POST", "/v1/api-keys", "admin", {}],
+  ["DELETE", "/v1/api-keys/{apiKey}", "admin"],
   ["GET", "/v1/admin/jobs", "admin"],
   ["GET", "/v1/admin/jobs/{job}", "admin"],
   ["POST", "/v1/admin/jobs/{job}/stop", "admin"],
@@ -157,8 +160,9 @@ async function owner(tenant: string): Promise<Record<string, string>> {
   await post("/v1/channels", channel);
   const { id } = await post("/v1/silences", silence);
   const { tokens } = await post("/v1/tokens", { role: "viewer" });
+  const { id: apiKey } = await post("/v1/api-keys", { name: "CI", role: "viewer" });
   const job = await ask(tenant, "admin", "/v1/admin/import", { method: "POST", body: {} });
-  return { silence: id, token: tokens[0]!.id, job: (await job.json<{ id: string }>()).id };
+  return { apiKey, silence: id, token: tokens[0]!.id, job: (await job.json<{ id: string }>()).id };
 }
 
 const filled = <T>(value: T, ids: Record<string, string>): T =>
@@ -196,6 +200,7 @@ it("[I5] to another tenant's admin every route answers as to one who has nothing
       "/v1/channels/hook",
       "/v1/silences/{silence}",
       "/v1/tokens/revoke",
+      "/v1/api-keys/{apiKey}",
       "/v1/admin/jobs/{job}",
       "/v1/admin/jobs/{job}/stop",
       "/v1/admin/import/{job}/parts/0",
