@@ -1,5 +1,6 @@
 // What crosses from one process to another inside Telltale: reports, verdicts, sealed blocks, and the objects' methods.
 import * as z from "zod";
+import type { TenantAccess } from "./access.ts";
 import type { Alert, AlertAction, AlertEvent, IncidentSnapshot, NoticeKind, Refusal, Rule } from "./alert.ts";
 import type { ApiKey } from "./api-key.ts";
 import type { Channel, Delivery } from "./channel.ts";
@@ -401,6 +402,8 @@ export interface TenantRpc {
    * settings after it; null when there would be too many single ones: nothing changes.
    */
   revoke(order: TenantRevokeOrder): Promise<{ settings: TenantSettings | null }>;
+  /** Returns who of Cloudflare Access may do what, and a number that rises when that changes. */
+  access(): Promise<TenantAccess>;
   /** Returns the tenant's API keys, the oldest first. */
   apiKeys(): Promise<ApiKey[]>;
   /** Keeps a new API key. Returns false when the tenant has as many as it may. */

@@ -93,6 +93,13 @@ export const GLOSSARY: Readonly<Record<string, string>> = {
   "api-keys.role": "What it may do: `gateway`, `viewer`, `operator` or `admin`.",
   "api-keys.days": "For how many days it holds.",
 
+  // ---- people whom Cloudflare Access signs in
+  access: "Who of them may do what; the greatest role of the rules that fit counts. An empty list: nobody.",
+  "access.email": "One person, by the address.",
+  "access.domain": "All whose address ends in it.",
+  "access.group": "All of a group, as the identity provider names it.",
+  "access.role": "What they may do: `viewer`, `operator` or `admin`.",
+
   // ---- keys of a tenant's own issuer
   issuers:
     "Who may sign tokens for the tenant's devices beside the deployment, at most five; an empty list: nobody.",

@@ -28,23 +28,29 @@ const OPERATOR_ROLES: Role[] = ["viewer", "operator", "admin"];
 /**
  * Returns the caller a request's token names, when its role is one of `roles`. A token's age is judged by the wall
  * clock, whatever time a local run plays.
+ * @param otherwise says who is calling where there is no token
  * @throws Problem `token_missing`, `token_invalid`, `token_expired` (401), `too_many_failures` (429), `forbidden` (403),
  * `not_configured` (503), and `unavailable` (503) when the keys of a tenant's own issuer cannot be had
  */
-export async function authenticate(request: Request, env: TokenEnv, roles: readonly Role[]): Promise<Caller> {
+export async function authenticate(
+  request: Request,
+  env: TokenEnv,
+  roles: readonly Role[],
+  otherwise: () => Promise<Caller | undefined> = async () => undefined,
+): Promise<Caller> {
   const secrets = secretsOf(env);
   const token = tokenOf(request);
-  if (token === undefined)
-    throw new Problem("token_missing", "send the header `Authorization: Bearer <token>`");
-  let caller: Caller;
+  let caller: Caller | undefined;
   try {
-    caller = await callerOf(token, env, secrets);
+    caller = token === undefined ? await otherwise() : await callerOf(token, env, secrets);
   } catch (error) {
     if (error instanceof TokenError && error.code === "token_invalid")
       failures.note(request.headers.get("cf-connecting-ip"));
     if (error instanceof TokenError) throw new Problem(error.code, error.message);
     throw error;
   }
+  if (caller === undefined)
+    throw new Problem("token_missing", "send the header `Authorization: Bearer <token>`");
   if (!roles.includes(caller.role)) {
     throw new Problem(
       "forbidden",
@@ -89,6 +95,9 @@ export function secretsOf({
 export const atLeast = (least: "viewer" | "operator" | "admin") =>
   OPERATOR_ROLES.slice(OPERATOR_ROLES.indexOf(least));
 
+/** Whether a request has a token, in whichever place: then nothing else is asked who is calling. */
+export const hasToken = (request: Request): boolean => tokenOf(request) !== undefined;
+
 /** Browsers cannot set headers on a WebSocket or an EventSource: there, `bearer.<token>` among the subprotocols or `?access_token=` (RFC 6750 §2.3). */
 function tokenOf(request: Request): string | undefined {
   const header = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
@@ -108,7 +117,7 @@ function tokenOf(request: Request): string | undefined {
  */
 export function withoutToken(request: Request, caller: Caller): Request {
   const headers = new Headers(request.headers);
-  headers.delete("authorization");
+  for (const name of ["authorization", "cookie", "cf-access-jwt-assertion"]) headers.delete(name);
   const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((text) => text.trim());
   const left = offered.filter((text) => text !== "" && !text.startsWith("bearer."));
   if (left.length > 0) headers.set("sec-websocket-protocol", left.join(", "));

@@ -1,6 +1,7 @@
 // The tenant's control object as typed calls, for every Worker that binds it.
 import { proxyDurable } from "itty-durable";
 import type { ReadingsLease } from "../core/tenant/readings-quota.ts";
+import type { TenantAccess } from "../schemas/access.ts";
 import type { ApiKey } from "../schemas/api-key.ts";
 import type { BusyDevice, TenantRpc, TenantUse } from "../schemas/message.ts";
 import { type SettingsChange, type TenantSettings, tenantSettings } from "../schemas/tenant.ts";
@@ -144,3 +145,7 @@ export const useApiKey = async (
 ): Promise<void> => {
   await stubOf(namespace, tenant).useApiKey(id);
 };
+
+/** Returns who of Cloudflare Access may do what. @throws when the tenant's object is away. */
+export const readAccess = (namespace: DurableObjectNamespace, tenant: string): Promise<TenantAccess> =>
+  stubOf(namespace, tenant).access();

@@ -42,6 +42,7 @@ const ROUTES: Row[] = [
   ["GET", "/v1/fleet/names", "viewer"],
   ["GET", "/v1/fleet/stream", "viewer"],
   ["GET", "/v1/session", "viewer"],
+  ["POST", "/v1/session", "viewer"],
   ["GET", "/v1/archive", "viewer"],
   ["GET", "/v1/archive/raw/x.parquet", "viewer"],
   ["GET", "/v1/tenant", "viewer"],

@@ -1,13 +1,16 @@
 // One tenant: its plan and settings, a small JSON state (itty-durable), asked once an hour by each device object.
 import { createDurable } from "itty-durable";
 import { lease, newPot, type ReadingsLease, type ReadingsPot } from "../../../core/tenant/readings-quota.ts";
+import { accessIdOf } from "../../../core/token/access.ts";
 import { revoke } from "../../../core/token/revocation.ts";
+import type { TenantAccess } from "../../../schemas/access.ts";
 import type { ApiKey } from "../../../schemas/api-key.ts";
 import {
   API_KEY_USE_NOTED_MS,
   API_KEYS_PER_TENANT_MAX,
   REVOKED_GATEWAYS_MAX,
   REVOKED_PEOPLE_MAX,
+  VOID_KEPT_MS,
 } from "../../../schemas/limits.ts";
 import type { BusyDevice, TenantUse } from "../../../schemas/message.ts";
 import { type SettingsChange, type TenantSettings, tenantSettings } from "../../../schemas/tenant.ts";
@@ -26,6 +29,8 @@ interface Chosen extends SettingsChange {
   tokens?: Revocation;
   /** Tokens of people that are void by their ids, which the api asks for. */
   people?: Revocation;
+  /** The version of the settings in which `access` changed last. */
+  accessVersion?: number;
   /** Machines that speak for the tenant; no part of the settings, which devices copy. */
   apiKeys?: ApiKey[];
 }
@@ -85,7 +90,8 @@ export class TenantObject extends Base {
   async change(change: Omit<Chosen, "settingsVersion">): Promise<TenantSettings> {
     const settingsVersion = this.settings().settingsVersion + 1;
     const limits = { ...this.chosen?.limits, ...change.limits };
-    const chosen = { ...this.chosen, ...change, limits, settingsVersion };
+    const access = change.access && { accessVersion: settingsVersion, people: this.#withoutAccess() };
+    const chosen = { ...this.chosen, ...change, ...access, limits, settingsVersion };
     const settings = tenantSettings.parse(chosen); // throws before anything is kept
     this.chosen = chosen;
     await this.persist();
@@ -150,6 +156,19 @@ export class TenantObject extends Base {
   /** Returns who may sign tokens for the tenant's devices beside the deployment; no part of the settings, which devices copy. */
   issuers(): Issuer[] {
     return this.chosen?.issuers ?? [];
+  }
+
+  /** Returns who of Cloudflare Access may do what; no part of the settings either. */
+  access(): TenantAccess {
+    const { access: rules = [], accessVersion: version = 0 } = this.chosen ?? {};
+    return { rules, version };
+  }
+
+  /** Returns what is void of people once what they may by Access changes: what they have by it now, too. */
+  #withoutAccess(): Revocation {
+    const now = wallMs();
+    const ids = [{ id: accessIdOf(this.access().version), expiresAt: now + VOID_KEPT_MS }];
+    return revoke(this.chosen?.people, { ids }, now, Number.POSITIVE_INFINITY)!;
   }
 
   /** Returns which tokens of people are void. */

@@ -7,7 +7,7 @@ import {
   type ApiKeyRevoked,
   apiKeyBody,
 } from "../../../schemas/api-key.ts";
-import { API_KEYS_PER_TENANT_MAX } from "../../../schemas/limits.ts";
+import { API_KEYS_PER_TENANT_MAX, VOID_KEPT_MS } from "../../../schemas/limits.ts";
 import { wallMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { sortedId } from "../../sorted-id.ts";
@@ -17,9 +17,6 @@ import { revokeTenant } from "../revoke.ts";
 import { validateBody } from "../validate.ts";
 
 export const apiKeys = new Hono<ApiContext>();
-
-/** For how long the id of a revoked key is void: nobody holds a key for so long without asking for it again. */
-const VOID_KEPT_MS = 86_400_000;
 
 apiKeys.get("/", requireRole("admin"), async (c) => {
   const now = wallMs();
