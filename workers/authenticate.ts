@@ -1,4 +1,4 @@
-// A request → who is calling, from its bearer token alone.
+// A request → who is calling, from its bearer token, or what its door takes where there is none.
 import { isApiKey } from "../core/token/api-key.ts";
 import { checkSecret, SecretError } from "../core/token/secret.ts";
 import { type Caller, foreignIssuerOf, TokenError, verifyToken } from "../core/token/verify.ts";

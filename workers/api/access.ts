@@ -36,8 +36,9 @@ let config: Config | undefined;
 const access = new LastKnown(readAccess);
 
 /**
- * Returns whom Access signed in, as the tenant knows them; whether that was revoked is still to be asked. Undefined: the request has no
- * assertion, or the deployment takes none. Costs a request of the tenant's object, and one of the team's keys in ten minutes.
+ * Returns whom Access signed in, as the tenant knows them; whether that was revoked is still to be asked. Undefined: the
+ * request has no assertion, or the deployment takes none. Costs a request of the tenant's object, and one of the team's
+ * keys in ten minutes.
  * @throws TokenError `token_invalid`, `token_expired`
  * @throws Problem `forbidden`: the tenant does not know them, or another site's page asks; `unavailable`, `not_configured`
  */
@@ -96,7 +97,7 @@ function assertionOf({ headers }: Request): string | undefined {
 }
 
 /**
- * A browser sends the cookie whoever's page asks: what changes something, and a socket, which other sites may read, has to
+ * A browser sends the cookie whoever's page asks: what changes something, and a socket, which other sites could read, has to
  * come from a page of our own; another site's page may lead here, and ask nothing.
  * @throws Problem `forbidden`
  */
