@@ -63,6 +63,13 @@ export const DEVICES_PER_PROVISIONING_KEY_MAX = 100_000;
 /** Fewest and most characters of the secret that a device claims its token with. */
 export const CLAIM_SECRET_CHARS_MIN = 16;
 export const CLAIM_SECRET_CHARS_MAX = 200;
+/** Most API keys of a tenant that are not expired, and how often it is noted that one was used. */
+export const API_KEYS_PER_TENANT_MAX = 100;
+export const API_KEY_USE_NOTED_MS = 3_600_000;
+/** For how long an id is void of what ends by itself within minutes: a key that an isolate remembers, a zone that was not told. */
+export const VOID_KEPT_MS = 86_400_000;
+/** Most rules by which a tenant says who of Cloudflare Access may do what. */
+export const ACCESS_RULES_MAX = 200;
 /** How far a token's time of issue may lie ahead of our clock: one of next year would outlast its revocation. */
 export const ISSUED_AHEAD_MS_MAX = 60_000;
 /** Most tokens of one device that are revoked one by one, and of a tenant's gateways and people. */

@@ -1,6 +1,8 @@
 // What crosses from one process to another inside Telltale: reports, verdicts, sealed blocks, and the objects' methods.
 import * as z from "zod";
+import type { TenantAccess } from "./access.ts";
 import type { Alert, AlertAction, AlertEvent, IncidentSnapshot, NoticeKind, Refusal, Rule } from "./alert.ts";
+import type { ApiKey } from "./api-key.ts";
 import type { Channel, Delivery } from "./channel.ts";
 import type { LimitCode, ReadingCode, ReadingProblem, Verdict } from "./codes.ts";
 import type { AlertFrame, DeviceGlance, LatestReading } from "./live.ts";
@@ -402,4 +404,14 @@ export interface TenantRpc {
    * settings after it; null when there would be too many single ones: nothing changes.
    */
   revoke(order: TenantRevokeOrder): Promise<{ settings: TenantSettings | null }>;
+  /** Returns who of Cloudflare Access may do what, and a number that rises when that changes. */
+  access(): Promise<TenantAccess>;
+  /** Returns the tenant's API keys, the oldest first. */
+  apiKeys(): Promise<ApiKey[]>;
+  /** Keeps a new API key. Returns false when the tenant has as many as it may. */
+  addApiKey(key: ApiKey): Promise<boolean>;
+  /** Forgets an API key, where there is one of this id. */
+  dropApiKey(id: string): Promise<void>;
+  /** Notes that an API key is used now, once an hour. */
+  useApiKey(id: string): Promise<void>;
 }

@@ -1,5 +1,6 @@
 // What a tenant may choose, kept by its control object and copied by each device object hourly.
 import * as z from "zod";
+import { accessRules } from "./access.ts";
 import { LIMIT_CODES } from "./codes.ts";
 import {
   BURST_MAX,
@@ -117,10 +118,10 @@ export const tenantSettings = z.object({
 });
 export type TenantSettings = z.infer<typeof tenantSettings>;
 
-/** `GET /v1/tenant`. `issuers`: absent, there are none. */
+/** `GET /v1/tenant`. `issuers`, `access`: absent, there are none; the latter is shown to admins. */
 export const tenantAnswer = tenantSettings
   .omit({ settingsVersion: true, isStorageFull: true, tokens: true })
-  .extend({ issuers: issuers.optional() });
+  .extend({ issuers: issuers.optional(), access: accessRules.optional() });
 
 /** `PUT /v1/tenant`: what is named changes, of `limits` too, the rest stays; `rulesVersion` as GET returns it, or not at all. */
 export const tenantSettingsChange = z
@@ -129,6 +130,7 @@ export const tenantSettingsChange = z
     retention: choices.retention.strict(),
     limits: z.strictObject(limits).partial(),
     issuers,
+    access: accessRules,
     excess,
     rulesVersion: z.number().int().nonnegative(),
   })

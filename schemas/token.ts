@@ -177,3 +177,7 @@ export const sessionAnswer = z.object({
   expiresAt: z.number(),
 });
 export type SessionAnswer = z.infer<typeof sessionAnswer>;
+
+/** `POST /v1/session`: a token for the page of somebody whom Cloudflare Access signed in. */
+export const sessionToken = z.object({ token: z.string() });
+export type SessionToken = z.infer<typeof sessionToken>;

@@ -98,6 +98,18 @@ export const GLOSSARY: Readonly<Record<string, string>> = {
   "claim.device": "The device that claims its token.",
   "claim.secret":
     "16 to 200 characters that the device draws at random and keeps: with them alone it gets the same token again.",
+  // ---- API keys
+  "api-keys.key": "The id of the key.",
+  "api-keys.name": "What the machine is called: what it does is noted under it.",
+  "api-keys.role": "What it may do: `gateway`, `viewer`, `operator` or `admin`.",
+  "api-keys.days": "For how many days it holds.",
+
+  // ---- people whom Cloudflare Access signs in
+  access: "Who of them may do what; the greatest role of the rules that fit counts. An empty list: nobody.",
+  "access.email": "One person, by the address.",
+  "access.domain": "All whose address ends in it.",
+  "access.group": "All of a group, as the identity provider names it.",
+  "access.role": "What they may do: `viewer`, `operator` or `admin`.",
 
   // ---- keys of a tenant's own issuer
   issuers:

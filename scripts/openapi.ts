@@ -55,6 +55,7 @@ import {
   revokeAnswer,
   revokeBody,
   sessionAnswer,
+  sessionToken,
   tokenList,
   tokenSpec,
   tokensBody,
@@ -63,6 +64,7 @@ import {
 } from "../schemas/token.ts";
 import { alertPaths } from "./openapi-alerts.ts";
 import { describe } from "./openapi-describe.ts";
+import { machinePaths } from "./openapi-machines.ts";
 import { operation, problem } from "./openapi-operation.ts";
 import { provisioningPaths } from "./openapi-provisioning.ts";
 
@@ -192,6 +194,7 @@ function definition(): Parameters<typeof createDocument>[0] {
         }),
       },
       ...provisioningPaths,
+      ...machinePaths,
       "/v1/devices/{device}/latest": {
         get: operation({
           summary: "The newest reading of each metric",
@@ -293,6 +296,12 @@ function definition(): Parameters<typeof createDocument>[0] {
           summary: "Whose the token is: tenant, role, name and until when",
           tag: "operators",
           answer: sessionAnswer,
+        }),
+        post: operation({
+          summary: "A token of an hour for the page of somebody whom Cloudflare Access signed in",
+          tag: "operators",
+          status: "201",
+          answer: sessionToken,
         }),
       },
       "/v1/fleet": { get: operation({ summary: "The fleet", tag: "operators", answer: fleetAnswer }) },

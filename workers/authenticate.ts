@@ -1,7 +1,9 @@
-// A request → who is calling, from its bearer token alone.
+// A request → who is calling, from its bearer token, or what its door takes where there is none.
+import { isApiKey } from "../core/token/api-key.ts";
 import { checkSecret, SecretError } from "../core/token/secret.ts";
 import { type Caller, foreignIssuerOf, TokenError, verifyToken } from "../core/token/verify.ts";
 import type { Role } from "../schemas/token.ts";
+import { callerOfKey } from "./api-keys.ts";
 import { wallMs } from "./clock.ts";
 import { FailedSignIns } from "./failed-sign-ins.ts";
 import { verifierOf } from "./issuers.ts";
@@ -14,7 +16,7 @@ export interface TokenEnv {
   TOKEN_SECRET?: string;
   /** The secret before it, or the one to come: what it signed is taken too, while it is there. */
   TOKEN_SECRET_OLD?: string;
-  /** Asked for the keys of a tenant's own issuer. */
+  /** Asked for the keys of a tenant's own issuer, and for its API keys. */
   TENANT: DurableObjectNamespace;
 }
 
@@ -27,27 +29,29 @@ const OPERATOR_ROLES: Role[] = ["viewer", "operator", "admin"];
 /**
  * Returns the caller a request's token names, when its role is one of `roles`. A token's age is judged by the wall
  * clock, whatever time a local run plays.
+ * @param otherwise says who is calling where there is no token
  * @throws Problem `token_missing`, `token_invalid`, `token_expired` (401), `too_many_failures` (429), `forbidden` (403),
  * `not_configured` (503), and `unavailable` (503) when the keys of a tenant's own issuer cannot be had
  */
-export async function authenticate(request: Request, env: TokenEnv, roles: readonly Role[]): Promise<Caller> {
+export async function authenticate(
+  request: Request,
+  env: TokenEnv,
+  roles: readonly Role[],
+  otherwise: () => Promise<Caller | undefined> = async () => undefined,
+): Promise<Caller> {
   const secrets = secretsOf(env);
   const token = tokenOf(request);
-  if (token === undefined)
-    throw new Problem("token_missing", "send the header `Authorization: Bearer <token>`");
-  let caller: Caller;
+  let caller: Caller | undefined;
   try {
-    const foreign = foreignIssuerOf(token);
-    caller =
-      foreign === undefined
-        ? await verifyToken(token, secrets, wallMs())
-        : await (await verifierOf(env.TENANT, foreign.tenant, foreign.issuer)).verify(token, wallMs());
+    caller = token === undefined ? await otherwise() : await callerOf(token, env, secrets);
   } catch (error) {
     if (error instanceof TokenError && error.code === "token_invalid")
       failures.note(request.headers.get("cf-connecting-ip"));
     if (error instanceof TokenError) throw new Problem(error.code, error.message);
     throw error;
   }
+  if (caller === undefined)
+    throw new Problem("token_missing", "send the header `Authorization: Bearer <token>`");
   if (!roles.includes(caller.role)) {
     throw new Problem(
       "forbidden",
@@ -55,6 +59,13 @@ export async function authenticate(request: Request, env: TokenEnv, roles: reado
     );
   }
   return caller;
+}
+
+async function callerOf(token: string, env: TokenEnv, secrets: readonly string[]): Promise<Caller> {
+  if (isApiKey(token)) return await callerOfKey(env.TENANT, token);
+  const foreign = foreignIssuerOf(token);
+  if (foreign === undefined) return await verifyToken(token, secrets, wallMs());
+  return await (await verifierOf(env.TENANT, foreign.tenant, foreign.issuer)).verify(token, wallMs());
 }
 
 /**
@@ -88,6 +99,8 @@ export const atLeast = (least: "viewer" | "operator" | "admin") =>
 /** Returns what the header `Authorization: Bearer …` says. */
 export const bearerOf = (request: Request): string | undefined =>
   /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+/** Whether a request has a token, in whichever place: then nothing else is asked who is calling. */
+export const hasToken = (request: Request): boolean => tokenOf(request) !== undefined;
 
 /** Browsers cannot set headers on a WebSocket or an EventSource: there, `bearer.<token>` among the subprotocols or `?access_token=` (RFC 6750 §2.3). */
 function tokenOf(request: Request): string | undefined {
@@ -108,7 +121,7 @@ function tokenOf(request: Request): string | undefined {
  */
 export function withoutToken(request: Request, caller: Caller): Request {
   const headers = new Headers(request.headers);
-  headers.delete("authorization");
+  for (const name of ["authorization", "cookie", "cf-access-jwt-assertion"]) headers.delete(name);
   const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((text) => text.trim());
   const left = offered.filter((text) => text !== "" && !text.startsWith("bearer."));
   if (left.length > 0) headers.set("sec-websocket-protocol", left.join(", "));

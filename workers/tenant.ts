@@ -1,6 +1,8 @@
 // The tenant's control object as typed calls, for every Worker that binds it.
 import { proxyDurable } from "itty-durable";
 import type { ReadingsLease } from "../core/tenant/readings-quota.ts";
+import type { TenantAccess } from "../schemas/access.ts";
+import type { ApiKey } from "../schemas/api-key.ts";
 import type { BusyDevice, TenantRpc, TenantUse } from "../schemas/message.ts";
 import { type SettingsChange, type TenantSettings, tenantSettings } from "../schemas/tenant.ts";
 import type { Issuer, Revocation, TenantRevokeOrder } from "../schemas/token.ts";
@@ -114,3 +116,36 @@ export async function revokeTokens(
 /** Returns who may sign tokens for the tenant's devices beside the deployment. @throws when the tenant's object is away. */
 export const readIssuers = (namespace: DurableObjectNamespace, tenant: string): Promise<Issuer[]> =>
   stubOf(namespace, tenant).issuers();
+
+/** Returns the tenant's API keys, the oldest first. @throws when the tenant's object is away. */
+export const readApiKeys = (namespace: DurableObjectNamespace, tenant: string): Promise<ApiKey[]> =>
+  stubOf(namespace, tenant).apiKeys();
+
+/** Keeps a new API key. Returns false when the tenant has as many as it may. @throws when the tenant's object is away. */
+export const addApiKey = async (
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  key: ApiKey,
+): Promise<boolean> => await stubOf(namespace, tenant).addApiKey(key);
+
+/** Forgets an API key. @throws when the tenant's object is away. */
+export const dropApiKey = async (
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  id: string,
+): Promise<void> => {
+  await stubOf(namespace, tenant).dropApiKey(id);
+};
+
+/** Says that an API key is used. @throws when the tenant's object is away. */
+export const useApiKey = async (
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  id: string,
+): Promise<void> => {
+  await stubOf(namespace, tenant).useApiKey(id);
+};
+
+/** Returns who of Cloudflare Access may do what. @throws when the tenant's object is away. */
+export const readAccess = (namespace: DurableObjectNamespace, tenant: string): Promise<TenantAccess> =>
+  stubOf(namespace, tenant).access();

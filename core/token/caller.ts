@@ -6,7 +6,7 @@ import type { Role } from "../../schemas/token.ts";
 const ROLES: readonly string[] = ["device", "gateway", "viewer", "operator", "admin"] satisfies Role[];
 
 /** As the schema of the claims has it, which the hot path does without. */
-const SUB_LENGTH_MAX = 200;
+export const SUB_LENGTH_MAX = 200;
 const ID_LENGTH_MAX = 200;
 
 /** Whom a verified token speaks for, since when and until when, epoch ms. */

@@ -76,10 +76,13 @@ export async function refusalOf(token: string): Promise<string | null> {
   return refusalInWords(token, error, Date.now());
 }
 
-/** A token from the local run; null where there is none. */
-export async function fetchLocalToken(): Promise<string | null> {
+/** A token that nobody has to paste: of the local run, else of whom Cloudflare Access signed in; null where there is neither. */
+export const fetchLocalToken = async (): Promise<string | null> =>
+  (await fetchToken("GET", "/local/session")) ?? (await fetchToken("POST", "/v1/session"));
+
+async function fetchToken(method: "GET" | "POST", path: string): Promise<string | null> {
   try {
-    const response = await fetch("/local/session", { headers: { accept: "application/json" } });
+    const response = await fetch(path, { method, headers: { accept: "application/json" } });
     if (!response.ok) return null;
     const { token } = (await response.json()) as { token?: unknown };
     return typeof token === "string" ? token : null;

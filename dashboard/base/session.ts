@@ -14,7 +14,7 @@ export interface SessionDeps {
   takeFragmentToken(): string | null;
   recall(): string | null;
   remember(token: string | null): void;
-  /** `GET /local/session`: a token on a local run, null elsewhere. */
+  /** A token that nobody has to give: a local run's, or of whom Cloudflare Access signed in; null where there is neither. */
   fetchLocalToken(): Promise<string | null>;
   /** Asks the server: null when it takes the token, else what is wrong with it. */
   refusalOf(token: string): Promise<string | null>;

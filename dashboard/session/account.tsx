@@ -14,6 +14,9 @@ const MAY: Record<Role, string> = {
   gateway: "sends readings",
 };
 
+/** How somebody came by a token that nobody gave: a local run calls its bearer so. */
+const HOW: Record<string, string> = { local: "this machine's own session, made by the local run" };
+
 export function Account() {
   const { session } = useApi();
   const menu = useRef<HTMLDetailsElement>(null);
@@ -44,7 +47,7 @@ export function Account() {
           <dt>Signed in</dt>
           <dd>
             <b>{name}</b>
-            {isLocal && <small>this machine's own session, made by the local run</small>}
+            {isLocal && <small>{HOW[name] ?? "signed in by Cloudflare Access"}</small>}
           </dd>
           <dt>Role</dt>
           <dd>

@@ -1,6 +1,7 @@
 // The form for a token, shown when none is known or the last one was refused.
 import { useEffect, useState } from "preact/hooks";
 import { fetchLocalToken } from "../base/api.ts";
+import { identityOf } from "../base/identity.ts";
 import type { Session } from "../base/session.ts";
 import { trimToken } from "./token-words.ts";
 
@@ -16,7 +17,7 @@ interface SignInProps {
 export function SignIn({ reason, token: given, canStay, session }: SignInProps) {
   const [typed, setTyped] = useState(given);
   const [isChecking, setChecking] = useState(false);
-  const hasLocalRun = useLocalRun();
+  const known = useKnown();
   const token = trimToken(typed);
   // One that came with the address while the form was open is shown in it.
   useEffect(() => {
@@ -60,9 +61,9 @@ export function SignIn({ reason, token: given, canStay, session }: SignInProps) 
             Stay signed in as before
           </button>
         )}
-        {hasLocalRun && (
+        {known !== null && (
           <button type="button" class="button small" onClick={() => void session.signInLocally()}>
-            Use this machine's own session (operator)
+            {known === "local" ? "Use this machine's own session (operator)" : `Go on as ${known}`}
           </button>
         )}
         <p class="hint">
@@ -75,11 +76,14 @@ export function SignIn({ reason, token: given, canStay, session }: SignInProps) 
   );
 }
 
-/** A local run signs in whoever sits at the machine: that is offered, and not done behind anybody's back. */
-function useLocalRun(): boolean {
-  const [isThere, setThere] = useState(false);
+/**
+ * Whom the page could sign in without being given a token: a local run whoever sits at the machine, Access whom it let in.
+ * That is offered, and not done behind anybody's back. Null: nobody.
+ */
+function useKnown(): string | null {
+  const [known, setKnown] = useState<string | null>(null);
   useEffect(() => {
-    void fetchLocalToken().then((token) => setThere(token !== null));
+    void fetchLocalToken().then((token) => setKnown(token === null ? null : identityOf(token).name));
   }, []);
-  return isThere;
+  return known;
 }

@@ -15,6 +15,7 @@ import {
   ruleChange,
   ruleNew,
 } from "../../schemas/alert-http.ts";
+import { apiKeyBody } from "../../schemas/api-key.ts";
 import { silenceBody } from "../../schemas/channel.ts";
 import { NOTE_CODES, type ReadingProblem } from "../../schemas/codes.ts";
 import { importBody, replayBody } from "../../schemas/job.ts";
@@ -177,7 +178,11 @@ export const API_BODIES: Record<string, { schema: z.ZodType; samples: unknown[] 
   },
   "PUT /v1/tenant": {
     schema: tenantSettingsChange,
-    samples: [{ limits: { reportsPerSecondPerDevice: 5 } }, {}],
+    samples: [
+      { limits: { reportsPerSecondPerDevice: 5 } },
+      { access: [{ domain: "acme.example", role: "viewer" }] },
+      {},
+    ],
   },
   "POST /v1/rules": { schema: ruleNew, samples: [RULE, { ...RULE, id: "hot", forMs: 60_000 }] },
   "PUT /v1/rules/:rule": { schema: ruleChange, samples: [RULE] },
@@ -188,6 +193,7 @@ export const API_BODIES: Record<string, { schema: z.ZodType; samples: unknown[] 
     schema: silenceBody,
     samples: [{ comment: "works", startsAt: NOW, endsAt: NOW + 1_000, matcher: { zone: "north" } }],
   },
+  "POST /v1/api-keys": { schema: apiKeyBody, samples: [{ name: "CI", role: "viewer", days: 30 }] },
   "POST /v1/admin/replay": {
     schema: replayBody,
     samples: [{ from: NOW - 1_000, to: NOW, source: "archive" }],

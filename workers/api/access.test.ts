@@ -42,6 +42,7 @@ const ROUTES: Row[] = [
   ["GET", "/v1/fleet/names", "viewer"],
   ["GET", "/v1/fleet/stream", "viewer"],
   ["GET", "/v1/session", "viewer"],
+  ["POST", "/v1/session", "viewer"],
   ["GET", "/v1/archive", "viewer"],
   ["GET", "/v1/archive/raw/x.parquet", "viewer"],
   ["GET", "/v1/tenant", "viewer"],
@@ -85,6 +86,9 @@ const ROUTES: Row[] = [
   ["GET", "/v1/provisioning-keys/{key}", "admin"],
   ["POST", "/v1/provisioning-keys", "admin", {}],
   ["DELETE", "/v1/provisioning-keys/{key}", "admin"],
+  ["GET", "/v1/api-keys", "admin"],
+  ["POST", "/v1/api-keys", "admin", {}],
+  ["DELETE", "/v1/api-keys/{apiKey}", "admin"],
   ["GET", "/v1/admin/jobs", "admin"],
   ["GET", "/v1/admin/jobs/{job}", "admin"],
   ["POST", "/v1/admin/jobs/{job}/stop", "admin"],
@@ -172,8 +176,11 @@ async function owner(tenant: string): Promise<Record<string, string>> {
   const { id } = await post("/v1/silences", silence);
   const { tokens } = await post("/v1/tokens", { role: "viewer" });
   const key = await post("/v1/provisioning-keys", { maxDevices: 1, ttlSeconds: 60 });
-  const job = await ask(tenant, "admin", "/v1/admin/import", { method: "POST", body: {} });
-  return { silence: id, token: tokens[0]!.id, key: key.id, job: (await job.json<{ id: string }>()).id };
+  const { id: apiKey } = await post("/v1/api-keys", { name: "CI", role: "viewer" });
+  const { id: job } = await (
+    await ask(tenant, "admin", "/v1/admin/import", { method: "POST", body: {} })
+  ).json<{ id: string }>();
+  return { apiKey, silence: id, token: tokens[0]!.id, key: key.id, job };
 }
 
 const filled = <T>(value: T, ids: Record<string, string>): T =>
@@ -212,6 +219,7 @@ it("[I5] to another tenant's admin every route answers as to one who has nothing
       "/v1/silences/{silence}",
       "/v1/tokens/revoke",
       "/v1/provisioning-keys/{key}",
+      "/v1/api-keys/{apiKey}",
       "/v1/admin/jobs/{job}",
       "/v1/admin/jobs/{job}/stop",
       "/v1/admin/import/{job}/parts/0",

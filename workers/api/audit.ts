@@ -14,7 +14,10 @@ const UNNOTED = [
   /^\/v1\/rules\/preview$/,
   /^\/v1\/admin\/import\/[^/]+\/parts\//,
   /^\/v1\/devices\/[^/]+\/seal$/,
+  /^\/v1\/session$/,
 ];
+/** By which of its headers a request says who is asking. */
+const CREDENTIALS = ["authorization", "cf-access-jwt-assertion", "cookie"];
 /** Most of a value that is kept, in characters: a row of D1 is a few KB. */
 const KEPT_MAX = 16_384;
 /** Tries to write an entry. */
@@ -64,9 +67,12 @@ async function readBefore(
   context: Context["executionCtx"],
 ): Promise<string | null> {
   const { pathname, origin } = new URL(request.url);
-  const authorization = request.headers.get("authorization");
-  if (authorization === null) return null; // the answer is 401
-  const asked = new Request(`${origin}${pathname}`, { headers: { authorization } });
+  const headers = CREDENTIALS.flatMap((name) => {
+    const value = request.headers.get(name);
+    return value === null ? [] : [[name, value] as [string, string]];
+  });
+  if (headers.length === 0) return null; // the answer is 401
+  const asked = new Request(`${origin}${pathname}`, { headers });
   const answered = await ask(asked, env, context);
   return answered.ok ? keptOf(await answered.text()) : null;
 }

@@ -4,6 +4,7 @@ import { createMiddleware } from "hono/factory";
 import * as z from "zod";
 import type { Caller } from "../../core/token/verify.ts";
 import { atLeast, authenticate } from "../authenticate.ts";
+import { callerByAccess } from "./access.ts";
 import type { ApiEnv } from "./env.ts";
 import { refuseBody } from "./read-json.ts";
 import { refuseRevoked } from "./revoked.ts";
@@ -37,7 +38,8 @@ export function requireRole(least: Least): MiddlewareHandler<ApiContext>;
 export function requireRole<Q extends z.ZodObject>(least: Least, query: Q): MiddlewareHandler<Asking<Q>>;
 export function requireRole(least: Least, query: z.ZodObject = noQuery): MiddlewareHandler {
   return createMiddleware<Asking<z.ZodObject>>(async (c, next) => {
-    const caller = await authenticate(c.req.raw, c.env, atLeast(least));
+    const byAccess = () => callerByAccess(c.req.raw, c.env);
+    const caller = await authenticate(c.req.raw, c.env, atLeast(least), byAccess);
     await refuseRevoked(c.env.TENANT, caller);
     c.set("caller", caller);
     c.set("query", validateQuery(query, c.req.url));

@@ -3,8 +3,9 @@ import type { ChannelRpc, DeviceRpc, FleetRpc, ZoneRpc } from "../../schemas/mes
 import type { TokenEnv } from "../authenticate.ts";
 import type { ClockEnv } from "../clock.ts";
 import type { WarmEnv } from "../warm.ts";
+import type { AccessEnv } from "./access.ts";
 
-interface Bindings extends TokenEnv, ClockEnv {
+interface Bindings extends TokenEnv, ClockEnv, AccessEnv {
   DEVICE: DurableObjectNamespace<DeviceRpc & Rpc.DurableObjectBranded>;
   ZONE: DurableObjectNamespace<ZoneRpc & Rpc.DurableObjectBranded>;
   TENANT: DurableObjectNamespace;

@@ -127,7 +127,7 @@ export async function revokeTenant(
 }
 
 /** Ends the streams of zones and fleet whose tokens are void. Returns false when not all objects were told. Never fails. */
-async function endStreams(env: ApiEnv, tenant: string, revoked: Revocation): Promise<boolean> {
+export async function endStreams(env: ApiEnv, tenant: string, revoked: Revocation): Promise<boolean> {
   try {
     const zones = await readZones(env.CONTROL, tenant);
     const objects = [

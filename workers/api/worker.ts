@@ -8,6 +8,7 @@ import type { ApiEnv } from "./env.ts";
 import { readReadiness } from "./readiness.ts";
 import { admin } from "./routes/admin.ts";
 import { alerts, incidents } from "./routes/alerts.ts";
+import { apiKeys } from "./routes/api-keys.ts";
 import { archive } from "./routes/archive.ts";
 import { audit } from "./routes/audit.ts";
 import { channels } from "./routes/channels.ts";
@@ -52,6 +53,7 @@ api.route("/v1/audit", audit);
 api.route("/v1/tokens", tokens);
 api.route("/v1/provisioning-keys", provisioningKeys);
 api.route("/v1/claim", claim);
+api.route("/v1/api-keys", apiKeys);
 api.route("/v1/admin", admin);
 api.route("/local", local);
 api.notFound((c) => {

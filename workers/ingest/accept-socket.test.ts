@@ -62,7 +62,7 @@ it("[F25] what an object is asked has no token in it, wherever the token was, an
   const object = { fetch };
   const own = { ...ingestEnv, DEVICE: { getByName: () => object } } as unknown as IngestEnv;
   const query = `?commitEveryMs=50&access_token=${token}`;
-  await open({ authorization }, own);
+  await open({ authorization, cookie: `CF_Authorization=${token}`, "cf-access-jwt-assertion": token }, own);
   await open({ "sec-websocket-protocol": `bearer.${token},telltale.v1` }, own);
   await open({ "sec-websocket-protocol": `bearer.${token}` }, own);
   await open({}, own, `/v1/connect${query}`);

@@ -1,10 +1,11 @@
 // GET /v1/connect: a WebSocket of one device ends in that device's object, one of a gateway in this Worker.
 import { describe } from "../../core/decode/check-report.ts";
 import { COMMIT_EVERY_MS_MAX } from "../../schemas/limits.ts";
-import { authenticate, withoutToken } from "../authenticate.ts";
+import { withoutToken } from "../authenticate.ts";
 import { nowMs } from "../clock.ts";
 import { Problem } from "../problem.ts";
 import { readQuery } from "../query.ts";
+import { authenticateSender } from "./device-certificate.ts";
 import type { IngestEnv } from "./env.ts";
 import { serveGateway } from "./serve-gateway.ts";
 
@@ -14,7 +15,7 @@ import { serveGateway } from "./serve-gateway.ts";
  */
 export async function acceptSocket(request: Request, env: IngestEnv): Promise<Response> {
   nowMs(env, request); // refuses a header that says no time, where the time may be said: an object could only throw
-  const caller = await authenticate(request, env, ["device", "gateway"]);
+  const caller = await authenticateSender(request, env);
   const isGateway = caller.device === undefined;
   checkCommitEvery(readQuery(request.url, ["commitEveryMs"]).commitEveryMs, isGateway);
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {

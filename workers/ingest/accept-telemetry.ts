@@ -22,11 +22,11 @@ import {
   EACH_VERDICT_READINGS_MAX,
   REPORTS_PER_REQUEST_MAX,
 } from "../../schemas/limits.ts";
-import { authenticate } from "../authenticate.ts";
 import { nowMs } from "../clock.ts";
 import { Problem, retryAfterOf, revokedProblem } from "../problem.ts";
 import { readQuery } from "../query.ts";
 import { type BodyLimit, readBody } from "../read-body.ts";
+import { authenticateSender } from "./device-certificate.ts";
 import type { IngestEnv } from "./env.ts";
 import { type Held, inFlight } from "./in-flight.ts";
 import { answerOf, rangesOf, sendReports } from "./send-reports.ts";
@@ -50,7 +50,7 @@ const NDJSON = new Set([
  */
 export async function acceptTelemetry(request: Request, env: IngestEnv): Promise<Response> {
   const now = nowMs(env, request);
-  const caller = await authenticate(request, env, ["device", "gateway"]);
+  const caller = await authenticateSender(request, env);
   const wishes = wishesOf(request.url);
   const held = inFlight.hold(caller.tenant, 0);
   try {

@@ -1,8 +1,17 @@
 // One tenant: its plan and settings, a small JSON state (itty-durable), asked once an hour by each device object.
 import { createDurable } from "itty-durable";
 import { lease, newPot, type ReadingsLease, type ReadingsPot } from "../../../core/tenant/readings-quota.ts";
+import { accessIdOf } from "../../../core/token/access.ts";
 import { revoke } from "../../../core/token/revocation.ts";
-import { REVOKED_GATEWAYS_MAX, REVOKED_PEOPLE_MAX } from "../../../schemas/limits.ts";
+import type { TenantAccess } from "../../../schemas/access.ts";
+import type { ApiKey } from "../../../schemas/api-key.ts";
+import {
+  API_KEY_USE_NOTED_MS,
+  API_KEYS_PER_TENANT_MAX,
+  REVOKED_GATEWAYS_MAX,
+  REVOKED_PEOPLE_MAX,
+  VOID_KEPT_MS,
+} from "../../../schemas/limits.ts";
 import type { BusyDevice, TenantUse } from "../../../schemas/message.ts";
 import { type SettingsChange, type TenantSettings, tenantSettings } from "../../../schemas/tenant.ts";
 import type { Issuer, Revocation, TenantRevokeOrder } from "../../../schemas/token.ts";
@@ -20,6 +29,10 @@ interface Chosen extends SettingsChange {
   tokens?: Revocation;
   /** Tokens of people that are void by their ids, which the api asks for. */
   people?: Revocation;
+  /** The version of the settings in which `access` changed last. */
+  accessVersion?: number;
+  /** Machines that speak for the tenant; no part of the settings, which devices copy. */
+  apiKeys?: ApiKey[];
 }
 
 /** What the tenant uses at the moment; not saved. */
@@ -77,7 +90,8 @@ export class TenantObject extends Base {
   async change(change: Omit<Chosen, "settingsVersion">): Promise<TenantSettings> {
     const settingsVersion = this.settings().settingsVersion + 1;
     const limits = { ...this.chosen?.limits, ...change.limits };
-    const chosen = { ...this.chosen, ...change, limits, settingsVersion };
+    const access = change.access && { accessVersion: settingsVersion, people: this.#withoutAccess() };
+    const chosen = { ...this.chosen, ...change, ...access, limits, settingsVersion };
     const settings = tenantSettings.parse(chosen); // throws before anything is kept
     this.chosen = chosen;
     await this.persist();
@@ -144,6 +158,19 @@ export class TenantObject extends Base {
     return this.chosen?.issuers ?? [];
   }
 
+  /** Returns who of Cloudflare Access may do what; no part of the settings either. */
+  access(): TenantAccess {
+    const { access: rules = [], accessVersion: version = 0 } = this.chosen ?? {};
+    return { rules, version };
+  }
+
+  /** Returns what is void of people once what they may by Access changes: what they have by it now, too. */
+  #withoutAccess(): Revocation {
+    const now = wallMs();
+    const ids = [{ id: accessIdOf(this.access().version), expiresAt: now + VOID_KEPT_MS }];
+    return revoke(this.chosen?.people, { ids }, now, Number.POSITIVE_INFINITY)!;
+  }
+
   /** Returns which tokens of people are void. */
   revoked(): Revocation {
     const { tokens, people } = this.chosen ?? {};
@@ -162,7 +189,39 @@ export class TenantObject extends Base {
     const tokens = revoke(this.chosen?.tokens, order, now, REVOKED_GATEWAYS_MAX);
     const people = revoke(this.chosen?.people, { ids }, now, REVOKED_PEOPLE_MAX);
     if (tokens === undefined || people === undefined) return { settings: null };
-    return { settings: await this.change({ tokens, people }) };
+    const apiKeys = this.apiKeys().filter(({ madeAt }) => madeAt > tokens.notBeforeMs);
+    return { settings: await this.change({ tokens, people, apiKeys }) };
+  }
+
+  /** Returns the tenant's API keys, the oldest first. */
+  apiKeys(): ApiKey[] {
+    return this.chosen?.apiKeys ?? [];
+  }
+
+  /** Keeps a new API key, and drops those that have expired. Returns false when the tenant has as many as it may. */
+  async addApiKey(key: ApiKey): Promise<boolean> {
+    const held = this.apiKeys().filter(({ expiresAt }) => expiresAt > wallMs());
+    if (held.length >= API_KEYS_PER_TENANT_MAX) return false;
+    await this.#keepApiKeys([...held, key]);
+    return true;
+  }
+
+  /** Forgets an API key, where there is one of this id. */
+  async dropApiKey(id: string): Promise<void> {
+    await this.#keepApiKeys(this.apiKeys().filter((key) => key.id !== id));
+  }
+
+  /** Notes that an API key is used now, once an hour. */
+  async useApiKey(id: string): Promise<void> {
+    const now = wallMs();
+    const isDue = (key: ApiKey) => key.id === id && now - (key.lastUsedAt ?? 0) >= API_KEY_USE_NOTED_MS;
+    if (!this.apiKeys().some(isDue)) return;
+    await this.#keepApiKeys(this.apiKeys().map((key) => (isDue(key) ? { ...key, lastUsedAt: now } : key)));
+  }
+
+  async #keepApiKeys(apiKeys: ApiKey[]): Promise<void> {
+    this.chosen = { ...this.chosen, apiKeys };
+    await this.persist();
   }
 }
 
