@@ -12,7 +12,8 @@ import { validateQuery } from "./validate.ts";
 /** What a handler of the api finds at `c.env` and `c.var`. */
 export interface ApiContext {
   Bindings: ApiEnv;
-  Variables: { caller: Caller };
+  /** `viewersMax`: how many streams the caller's tenant may have open; null: any number, or it is not known. */
+  Variables: { caller: Caller; viewersMax: number | null };
 }
 
 interface Asking<Q extends z.ZodObject> extends ApiContext {
@@ -38,7 +39,8 @@ export function requireRole<Q extends z.ZodObject>(least: Least, query: Q): Midd
 export function requireRole(least: Least, query: z.ZodObject = noQuery): MiddlewareHandler {
   return createMiddleware<Asking<z.ZodObject>>(async (c, next) => {
     const caller = await authenticate(c.req.raw, c.env, atLeast(least));
-    await refuseRevoked(c.env.TENANT, caller);
+    const { viewersMax = null } = await refuseRevoked(c.env.TENANT, caller);
+    c.set("viewersMax", viewersMax);
     c.set("caller", caller);
     c.set("query", validateQuery(query, c.req.url));
     if (BODILESS.has(c.req.method)) await refuseBody(c.req.raw);

@@ -1,11 +1,20 @@
 // Who watches a zone or the fleet: hibernatable WebSockets and server-sent events, each for all of it or for one device.
+import {
+  afterAnswer,
+  afterSending,
+  type Credit,
+  FULL_CREDIT,
+  isOverdrawn,
+} from "../../../core/live/credit.ts";
 import { isRevoked } from "../../../core/token/revocation.ts";
+import { type AskFrame, viewerFrame } from "../../../schemas/live.ts";
 import type { Revocation, TokenLife } from "../../../schemas/token.ts";
 import { wallMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { notedToken, TOKEN_ENDED, UNKNOWN } from "../../token-note.ts";
 import { LIVE_SUBPROTOCOL, switchProtocols } from "../../upgrade.ts";
 import { EventStream } from "./event-stream.ts";
+import type { Written } from "./frame-log.ts";
 
 /** PERSISTED: a watcher's attachment, across hibernation. */
 interface Attachment {
@@ -14,7 +23,12 @@ interface Attachment {
   renewAt?: number | undefined;
   /** The token it was opened with; absent: not known. */
   token?: TokenLife | undefined;
+  /** What it has not acknowledged; absent: from a version that did not ask. */
+  credit?: Credit | undefined;
 }
+
+/** A WebSocket, and what is kept of it. */
+type Viewer = Attachment & { ws: WebSocket };
 
 /** Frames that pass while a watcher waits for its snapshot; beyond it the oldest go, for the snapshot is newer anyway. */
 const BACKLOG_FRAMES_MAX = 1_000;
@@ -26,6 +40,13 @@ const EVENT_STREAMS_MAX = 64;
 const COMMENT_EVERY_MS = 20_000;
 /** Something is wrong on our side; who connects again is served anew. */
 const FAULT = { code: 1011, reason: "this viewer cannot be served: connect again" };
+/** It has a megabyte to read that it does not: the runtime does not say what waits for a socket, so it is asked. */
+const TOO_SLOW = {
+  code: 1013,
+  reason: "a frame `ask` was not acknowledged: connect again with the last seq seen",
+};
+/** More is no acknowledgement. */
+const SAID_LENGTH_MAX = 200;
 
 /** `device`: whom it is about; absent: it concerns all who watch. */
 export interface Frame {
@@ -39,7 +60,7 @@ export interface Watcher<F extends Frame> {
   /** The one device it watches; undefined: all. */
   device: string | undefined;
   /** Sends a frame at once, past those that wait; to a watcher that has gone, nothing. */
-  send(frame: F): void;
+  send(frame: Written<F>): void;
   /** To be called after the first frame: sends those that waited, and from then on each as it comes. */
   ready(): void;
   /** Ends the connection because of a fault of ours; who watches connects again. */
@@ -53,11 +74,11 @@ export interface Watcher<F extends Frame> {
 export class ZoneWatchers<F extends Frame> {
   readonly #ctx: DurableObjectState;
   /** Watchers that wait for their first frame, and event streams; sockets that are ready live in the runtime. */
-  readonly #waiting = new Map<WebSocket, F[]>();
+  readonly #waiting = new Map<WebSocket, Written<F>[]>();
   readonly #streams = new Set<{
     watcher: Watcher<F>;
     events: EventStream;
-    waiting: F[] | undefined;
+    waiting: Written<F>[] | undefined;
     token: TokenLife | undefined;
   }>();
   /** Runs while there is an event stream, which keeps the object awake anyway. */
@@ -83,9 +104,7 @@ export class ZoneWatchers<F extends Frame> {
 
   set renewAt(atMs: number | undefined) {
     this.#renewAt = atMs;
-    for (const { ws, device, token } of this.#sockets()) {
-      served(ws, () => ws.serializeAttachment({ device, renewAt: atMs, token } satisfies Attachment));
-    }
+    for (const viewer of this.#sockets()) served(viewer.ws, () => keepOf({ ...viewer, renewAt: atMs }));
   }
 
   /** Ends those whose token has expired or is among `revoked`, now and as they come. */
@@ -116,15 +135,14 @@ export class ZoneWatchers<F extends Frame> {
   }
 
   /** Sends a frame to all it concerns; a watcher that has no first frame yet gets it after that. */
-  send(frame: F): void {
-    const { device } = frame;
-    const text = JSON.stringify(frame);
+  send(frame: Written<F>): void {
+    const { device } = frame.frame;
     for (const socket of this.#sockets()) {
       if (device !== undefined && !shows(socket.device, device)) continue;
       if (this.#ended(socket.ws, socket.token)) continue;
       const waiting = this.#waiting.get(socket.ws);
       if (waiting !== undefined) keep(waiting, frame);
-      else sendText(socket.ws, text);
+      else tell(socket, frame);
     }
     for (const stream of this.#streams) {
       if (device !== undefined && !shows(stream.watcher.device, device)) continue;
@@ -158,7 +176,7 @@ export class ZoneWatchers<F extends Frame> {
     this.#ended(server, token);
     const watcher: Watcher<F> = {
       device,
-      send: (frame) => sendText(server, JSON.stringify(frame)),
+      send: (frame) => served(server, () => tell({ ...attachmentOf(server), ws: server }, frame)),
       ready: () => {
         const frames = this.#waiting.get(server) ?? [];
         this.#waiting.delete(server);
@@ -194,7 +212,7 @@ export class ZoneWatchers<F extends Frame> {
       fail: () => events.end(),
     };
     const token = notedToken(request);
-    const stream = { watcher, events, waiting: [] as F[] | undefined, token };
+    const stream = { watcher, events, waiting: [] as Written<F>[] | undefined, token };
     this.#streams.add(stream);
     this.#comments ??= setInterval(() => {
       for (const { events: each } of this.#streams) each.comment();
@@ -204,13 +222,23 @@ export class ZoneWatchers<F extends Frame> {
     return { watcher, response: new Response(events.body, { headers }) };
   }
 
+  /** Takes what a viewer says: that it has received what it was asked about. Anything else is ignored. */
+  heard(ws: WebSocket, said: string | ArrayBuffer): void {
+    const seq = acknowledged(said);
+    if (seq === undefined) return;
+    served(ws, () => {
+      const viewer = attachmentOf(ws);
+      keepOf({ ...viewer, ws, credit: afterAnswer(viewer.credit ?? FULL_CREDIT, seq) });
+    });
+  }
+
   /** Drops a socket that has closed. */
   forget(ws: WebSocket): void {
     this.#waiting.delete(ws);
   }
 
   /** The open sockets, and whom each watches; one whose attachment is not what we write is closed. */
-  #sockets(): (Attachment & { ws: WebSocket })[] {
+  #sockets(): Viewer[] {
     const open = this.#ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN);
     return open.flatMap((ws) => {
       const attachment = served(ws, () => attachmentOf(ws));
@@ -241,7 +269,9 @@ function attachmentOf(ws: WebSocket): Attachment {
   if (!isOurs(read.device, "string") || !isOurs(read.renewAt, "number"))
     throw new Error("a viewer with an odd attachment");
   if (!isOurs(read.token, "object")) throw new Error("a viewer with an odd token");
-  return { device: read.device, renewAt: read.renewAt, token: read.token };
+  if (read.credit !== undefined && typeof read.credit?.bytes !== "number")
+    throw new Error("a viewer of odd credit");
+  return { device: read.device, renewAt: read.renewAt, token: read.token, credit: read.credit };
 }
 
 /** An event stream as what can be closed. */
@@ -279,6 +309,35 @@ function keep<F>(waiting: F[], frame: F): void {
   if (waiting.length > BACKLOG_FRAMES_MAX) waiting.shift();
 }
 
-function sendText(ws: WebSocket, text: string): void {
-  if (ws.readyState === WebSocket.OPEN) served(ws, () => ws.send(text));
+function keepOf({ ws, ...attachment }: Viewer): void {
+  ws.serializeAttachment(attachment satisfies Attachment);
+}
+
+/**
+ * Sends a frame to a viewer, and asks it to acknowledge when that is due; one that was asked and did not answer, while a
+ * megabyte more was sent, is closed.
+ */
+function tell(viewer: Viewer, { frame: { seq }, text, bytes }: Written<Frame>): void {
+  const { ws, credit = FULL_CREDIT } = viewer;
+  if (ws.readyState !== WebSocket.OPEN) return;
+  served(ws, () => {
+    if (isOverdrawn(credit, bytes)) {
+      ws.close(TOO_SLOW.code, TOO_SLOW.reason);
+      return;
+    }
+    ws.send(text);
+    const owed = afterSending(credit, { bytes, seq });
+    if (owed.askedSeq === seq) ws.send(JSON.stringify({ type: "ask", seq } satisfies AskFrame));
+    keepOf({ ...viewer, credit: owed });
+  });
+}
+
+/** Returns the number that a viewer acknowledges; undefined: it says something else. */
+function acknowledged(said: string | ArrayBuffer): number | undefined {
+  if (typeof said !== "string" || said.length > SAID_LENGTH_MAX) return undefined;
+  try {
+    return viewerFrame.safeParse(JSON.parse(said)).data?.seq;
+  } catch {
+    return undefined;
+  }
 }
