@@ -113,6 +113,8 @@ export const zoneFrame = z.discriminatedUnion("type", [
   askFrame,
 ]);
 export type ZoneFrame = z.infer<typeof zoneFrame>;
+/** A frame that says something about what is watched. */
+export type News<F extends { type: string }> = Exclude<F, AskFrame>;
 
 /**
  * The active alerts of all zones now, oldest first. `missing` names the zones that did not answer before the deadline. What

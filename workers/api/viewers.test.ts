@@ -54,6 +54,24 @@ it("[F21] a zone that does not answer, or a tenant's object that is away, refuse
   expect((await open("mute", "/v1/zones/north/stream", { TENANT })).status).toBe(101);
 });
 
+it("[F501] to open a stream asks the tenant's object once", async () => {
+  await register("once", "north");
+  await changeSettings(env.TENANT, "once", { limits: { viewers: 5 } });
+  let asked = 0;
+  const TENANT = new Proxy(env.TENANT, {
+    get(target, name) {
+      if (name === "get") asked++;
+      const own = Reflect.get(target, name) as unknown;
+      return typeof own === "function" ? own.bind(target) : own;
+    },
+  });
+  for (const path of ["/v1/zones/north/stream", "/v1/fleet/stream"]) {
+    asked = 0;
+    expect((await open("once", path, { TENANT })).status).toBe(101);
+    expect(asked).toBe(1);
+  }
+});
+
 it("[F23] who guesses tokens is told to stop, and a good one of the same address is taken", async () => {
   const asked = (authorization: string) =>
     api.fetch(

@@ -246,3 +246,23 @@ it("[L105] a gap of more than a megabyte is told by a snapshot", () => {
   expect(kept.map(({ frame }) => frame.seq)).toEqual(numbers.slice(11));
   expect(kept.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(1_000_000);
 });
+
+it("[L104] an event stream that nobody reads is ended when a megabyte waits, and what waited is there to be read", async () => {
+  const fleet = env.FLEET.getByName("unread");
+  const events = new TestEvents<FleetFrame>(await fleet.fetch("https://telltale.test/v1/fleet/stream"));
+  await events.next();
+  let pushed = 0;
+  for (; (await fleet.viewers()) > 0; pushed++) {
+    expect(pushed).toBeLessThan(100);
+    const alert = { ...firing("d1"), zone: "north", revision: pushed + 1, context: "x".repeat(50_000) };
+    await fleet.push([{ ...fired(alert), incident: "north.1" }]);
+  }
+  await expect(
+    (async () => {
+      for (;;) await events.next();
+    })(),
+  ).rejects.toThrow("the stream ended");
+  const bytes = events.frames.reduce((sum, frame) => sum + JSON.stringify(frame).length, 0);
+  expect(bytes).toBeGreaterThan(900_000);
+  expect(events.frames.length).toBeLessThan(pushed + 1);
+});

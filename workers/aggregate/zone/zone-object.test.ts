@@ -211,12 +211,12 @@ it("[F24] a zone's stream says how much a hot device sends, and nothing of the o
 
 it("[L102] the snapshot of a crowded zone, asked or streamed, is no larger than a mebibyte and says what it leaves out", async () => {
   vi.spyOn(DeviceObject.prototype, "watch").mockImplementation(crowded);
-  const zone = await crowd("packed", 400);
+  const zone = await crowd("packed", 250);
   const asked = await zone.fetch("https://telltale.test/snapshot");
   const text = await asked.text();
   expect(text.length).toBeLessThanOrEqual(SNAPSHOT_BYTES_MAX);
   const snapshot = snapshotFrame.parse(JSON.parse(text));
-  expect(snapshot.devices.length + snapshot.missing.length + (snapshot.missingLeftOut ?? 0)).toBe(400);
+  expect(snapshot.devices.length + snapshot.missing.length + (snapshot.missingLeftOut ?? 0)).toBe(250);
   for (const { metrics, metricsLeftOut } of snapshot.devices)
     expect(Object.keys(metrics).length + metricsLeftOut!).toBe(50);
   const streamed = await (await watch("packed")).until(isSnapshot);
@@ -225,18 +225,18 @@ it("[L102] the snapshot of a crowded zone, asked or streamed, is no larger than 
 
 it("[L103] what it leaves out is asked page by page", async () => {
   vi.spyOn(DeviceObject.prototype, "watch").mockImplementation(crowded);
-  const zone = await crowd("paged", 300);
+  const zone = await crowd("paged", 60);
   const seen: string[] = [];
   let after: string | null = "";
   while (after !== null) {
     const page: SnapshotFrame = await (
-      await zone.fetch(`https://telltale.test/snapshot?limit=200&after=${after}`)
+      await zone.fetch(`https://telltale.test/snapshot?limit=40&after=${after}`)
     ).json();
     expect(page.devices.every(({ metrics }) => Object.keys(metrics).length === 50)).toBe(true);
     seen.push(...page.devices.map(({ device }) => device));
     after = page.next!;
   }
-  expect(seen).toEqual(Array.from({ length: 300 }, (_, i) => `d${1_000 + i}`));
+  expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => `d${1_000 + i}`));
 });
 
 /** A zone of devices that are known to it only. */
@@ -245,6 +245,8 @@ async function crowd(tenant: string, count: number) {
   await runInDurableObject<ZoneObject, void>(zone, async (object) => {
     for (let i = 0; i < count; i++) await object.presence(`d${1_000 + i}`, true);
   });
+  // Awake they all answer in time, however slow the machine.
+  for (let i = 0; i < count; i++) await env.DEVICE.getByName(`${tenant}/d${1_000 + i}`).watch(0);
   return zone;
 }
 
