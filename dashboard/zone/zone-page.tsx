@@ -112,9 +112,8 @@ function Summary({ watch, zone, total, reporting }: SummaryProps) {
   if (watch.state.seq === null) return <p class="summary"> </p>;
   return (
     <p class="summary">
-      {formatCount(total)} {total === 1 ? "device" : "devices"}
-      {leftOut.devices > 0 && ` of ${formatCount(total + leftOut.devices)}`} · {formatCount(reporting)}{" "}
-      reporting
+      {leftOut.devices > 0 && `${formatCount(total)} of `}
+      {countOf(total + leftOut.devices, "device")} · {formatCount(reporting)} reporting
       {alertingCount > 0 && (
         <>
           {" · "}
@@ -146,15 +145,17 @@ function LeftOutNote({ watch }: { watch: ZoneWatch }) {
   const { devices, leftOut } = watch.state;
   let cutCount = 0;
   for (const { metricsLeftOut } of devices.values()) if (metricsLeftOut !== undefined) cutCount++;
-  if (leftOut.devices + leftOut.alerts + cutCount === 0) return null;
+  const parts = [
+    leftOut.devices > 0 &&
+      `${countOf(leftOut.devices, "device")} that reported longest ago, until the next report`,
+    cutCount > 0 && `metrics (…) of ${countOf(cutCount, "device")}, which the device's own page has`,
+    leftOut.alerts > 0 &&
+      `${countOf(leftOut.alerts, "alert")}, the least severe, which the list of alerts has`,
+  ].filter((part) => part !== false);
+  if (parts.length === 0) return null;
   return (
     <p class="silent-members" data-testid="left-out">
-      This zone has more than is shown at once.
-      {leftOut.devices > 0 &&
-        ` ${countOf(leftOut.devices, "device")} that reported longest ago come with their next report.`}
-      {cutCount > 0 && ` Of ${countOf(cutCount, "device")} some metrics (…) are only on the device's page.`}
-      {leftOut.alerts > 0 &&
-        ` ${countOf(leftOut.alerts, "alert")} less severe or older are only among the alerts.`}
+      Left out, for there is no room: {parts.join("; ")}.
     </p>
   );
 }

@@ -22,15 +22,43 @@ export function written<F>(frame: F): Written<F> {
 /** A frame before it has its number. */
 export type Unnumbered<F> = F extends { seq: number } ? Omit<F, "seq"> : never;
 
+/** The last of some frames: so many, and so many bytes of them, at most. */
+export class LastFrames<F> {
+  readonly #countMax: number;
+  readonly #bytesMax: number;
+  readonly #frames: Written<F>[] = [];
+  #bytes = 0;
+
+  constructor(countMax: number, bytesMax: number) {
+    this.#countMax = countMax;
+    this.#bytesMax = bytesMax;
+  }
+
+  get frames(): readonly Written<F>[] {
+    return this.#frames;
+  }
+
+  /** Keeps one more. Returns the newest of those that had to go for it; undefined: none had to. */
+  keep(frame: Written<F>): Written<F> | undefined {
+    this.#frames.push(frame);
+    this.#bytes += frame.bytes;
+    let dropped: Written<F> | undefined;
+    while (this.#frames.length > this.#countMax || this.#bytes > this.#bytesMax) {
+      dropped = this.#frames.shift()!;
+      this.#bytes -= dropped.bytes;
+    }
+    return dropped;
+  }
+}
+
 /** The last frames of a stream, 500 and 1 MB at most, in memory only. */
 export class FrameLog<F extends { seq: number }> {
   /**
    * Rises from the wall clock's microseconds at start, so that no number is ever used twice, even after a restart.
    */
   #seq = wallMs() * 1_000;
-  #frames: Written<F>[] = [];
-  #bytes = 0;
-  /** Every frame above this number is in `#frames`. */
+  #last = new LastFrames<F>(FRAMES_KEPT, BYTES_KEPT);
+  /** Every frame above this number is in `#last`. */
   #keptAfter = this.#seq;
 
   /** Returns the next number, for a frame that is not kept. */
@@ -41,20 +69,13 @@ export class FrameLog<F extends { seq: number }> {
   /** Numbers a frame and keeps it. Returns it with its number, and as JSON. */
   add(unnumbered: Unnumbered<F>): Written<F> {
     const added = written({ ...unnumbered, seq: this.next() } as unknown as F);
-    this.#frames.push(added);
-    this.#bytes += added.bytes;
-    while (this.#frames.length > FRAMES_KEPT || this.#bytes > BYTES_KEPT) {
-      const { frame, bytes } = this.#frames.shift()!;
-      this.#keptAfter = frame.seq;
-      this.#bytes -= bytes;
-    }
+    this.#keptAfter = this.#last.keep(added)?.frame.seq ?? this.#keptAfter;
     return added;
   }
 
   /** Drops all frames, because something changed that no frame tells: a watcher that comes back gets a snapshot. */
   forget(): void {
-    this.#frames = [];
-    this.#bytes = 0;
+    this.#last = new LastFrames(FRAMES_KEPT, BYTES_KEPT);
     this.#keptAfter = this.next();
   }
 
@@ -63,7 +84,7 @@ export class FrameLog<F extends { seq: number }> {
    */
   since(after: number): Written<F>[] | undefined {
     if (!(after >= this.#keptAfter) || after > this.#seq) return undefined;
-    return this.#frames.filter(({ frame }) => frame.seq > after);
+    return this.#last.frames.filter(({ frame }) => frame.seq > after);
   }
 }
 

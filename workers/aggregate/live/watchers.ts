@@ -5,6 +5,7 @@ import {
   type Credit,
   FULL_CREDIT,
   isOverdrawn,
+  UNANSWERED_BYTES_MAX,
 } from "../../../core/live/credit.ts";
 import { isRevoked } from "../../../core/token/revocation.ts";
 import { type AskFrame, viewerFrame } from "../../../schemas/live.ts";
@@ -14,7 +15,7 @@ import { Problem } from "../../problem.ts";
 import { notedToken, TOKEN_ENDED, UNKNOWN } from "../../token-note.ts";
 import { LIVE_SUBPROTOCOL, switchProtocols } from "../../upgrade.ts";
 import { EventStream } from "./event-stream.ts";
-import type { Written } from "./frame-log.ts";
+import { LastFrames, type Written } from "./frame-log.ts";
 
 /** PERSISTED: a watcher's attachment, across hibernation. */
 interface Attachment {
@@ -30,8 +31,13 @@ interface Attachment {
 /** A WebSocket, and what is kept of it. */
 type Viewer = Attachment & { ws: WebSocket };
 
-/** Frames that pass while a watcher waits for its snapshot; beyond it the oldest go, for the snapshot is newer anyway. */
+/**
+ * Frames that pass while a watcher waits for its snapshot; beyond them, or their bytes, the oldest go, for the snapshot is
+ * newer anyway. They are half of what a socket may be sent unanswered: nobody is cut for what passed before.
+ */
 const BACKLOG_FRAMES_MAX = 1_000;
+const BACKLOG_BYTES_MAX = UNANSWERED_BYTES_MAX / 2;
+const backlog = <F>() => new LastFrames<F>(BACKLOG_FRAMES_MAX, BACKLOG_BYTES_MAX);
 /** Each frame is sent to each of them, and each that comes costs a snapshot. */
 const SOCKETS_MAX = 1_000;
 /** What waits in the way of slow readers lies in the object's memory, up to 1 MB each of 128. */
@@ -74,11 +80,11 @@ export interface Watcher<F extends Frame> {
 export class ZoneWatchers<F extends Frame> {
   readonly #ctx: DurableObjectState;
   /** Watchers that wait for their first frame, and event streams; sockets that are ready live in the runtime. */
-  readonly #waiting = new Map<WebSocket, Written<F>[]>();
+  readonly #waiting = new Map<WebSocket, LastFrames<F>>();
   readonly #streams = new Set<{
     watcher: Watcher<F>;
     events: EventStream;
-    waiting: Written<F>[] | undefined;
+    waiting: LastFrames<F> | undefined;
     token: TokenLife | undefined;
   }>();
   /** Runs while there is an event stream, which keeps the object awake anyway. */
@@ -122,9 +128,9 @@ export class ZoneWatchers<F extends Frame> {
     return true;
   }
 
-  /** How many watch. */
+  /** How many watch; one that we closed does no more, also while its connection lasts. */
   get count(): number {
-    return this.#streams.size + this.#ctx.getWebSockets().length;
+    return this.#streams.size + this.#ctx.getWebSockets().filter(isOpen).length;
   }
 
   /** Whether somebody watches this device; without a device, whether anybody watches. */
@@ -141,13 +147,13 @@ export class ZoneWatchers<F extends Frame> {
       if (device !== undefined && !shows(socket.device, device)) continue;
       if (this.#ended(socket.ws, socket.token)) continue;
       const waiting = this.#waiting.get(socket.ws);
-      if (waiting !== undefined) keep(waiting, frame);
+      if (waiting !== undefined) waiting.keep(frame);
       else tell(socket, frame);
     }
     for (const stream of this.#streams) {
       if (device !== undefined && !shows(stream.watcher.device, device)) continue;
       if (this.#ended(closing(stream.events), stream.token)) continue;
-      if (stream.waiting !== undefined) keep(stream.waiting, frame);
+      if (stream.waiting !== undefined) stream.waiting.keep(frame);
       else stream.watcher.send(frame);
     }
   }
@@ -172,13 +178,13 @@ export class ZoneWatchers<F extends Frame> {
     server.serializeAttachment({ device, renewAt, token } satisfies Attachment);
     this.#ctx.acceptWebSocket(server);
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    this.#waiting.set(server, []);
+    this.#waiting.set(server, backlog());
     this.#ended(server, token);
     const watcher: Watcher<F> = {
       device,
       send: (frame) => served(server, () => tell({ ...attachmentOf(server), ws: server }, frame)),
       ready: () => {
-        const frames = this.#waiting.get(server) ?? [];
+        const frames = this.#waiting.get(server)?.frames ?? [];
         this.#waiting.delete(server);
         for (const frame of frames) watcher.send(frame);
       },
@@ -205,14 +211,14 @@ export class ZoneWatchers<F extends Frame> {
       device,
       send: (frame) => events.send(frame),
       ready: () => {
-        const frames = stream.waiting ?? [];
+        const frames = stream.waiting?.frames ?? [];
         stream.waiting = undefined;
         for (const frame of frames) watcher.send(frame);
       },
       fail: () => events.end(),
     };
     const token = notedToken(request);
-    const stream = { watcher, events, waiting: [] as Written<F>[] | undefined, token };
+    const stream = { watcher, events, waiting: backlog<F>() as LastFrames<F> | undefined, token };
     this.#streams.add(stream);
     this.#comments ??= setInterval(() => {
       for (const { events: each } of this.#streams) each.comment();
@@ -239,11 +245,13 @@ export class ZoneWatchers<F extends Frame> {
 
   /** The open sockets, and whom each watches; one whose attachment is not what we write is closed. */
   #sockets(): Viewer[] {
-    const open = this.#ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN);
-    return open.flatMap((ws) => {
-      const attachment = served(ws, () => attachmentOf(ws));
-      return attachment === undefined ? [] : { ...attachment, ws };
-    });
+    return this.#ctx
+      .getWebSockets()
+      .filter(isOpen)
+      .flatMap((ws) => {
+        const attachment = served(ws, () => attachmentOf(ws));
+        return attachment === undefined ? [] : { ...attachment, ws };
+      });
   }
 }
 
@@ -288,6 +296,8 @@ function served<T>(ws: WebSocket, serve: () => T): T | undefined {
   }
 }
 
+const isOpen = ({ readyState }: WebSocket) => readyState === WebSocket.OPEN;
+
 function close(ws: WebSocket): void {
   try {
     ws.close(FAULT.code, FAULT.reason);
@@ -304,11 +314,6 @@ function checkRoom(what: string, open: number, most: number): void {
   );
 }
 
-function keep<F>(waiting: F[], frame: F): void {
-  waiting.push(frame);
-  if (waiting.length > BACKLOG_FRAMES_MAX) waiting.shift();
-}
-
 function keepOf({ ws, ...attachment }: Viewer): void {
   ws.serializeAttachment(attachment satisfies Attachment);
 }
@@ -319,7 +324,7 @@ function keepOf({ ws, ...attachment }: Viewer): void {
  */
 function tell(viewer: Viewer, { frame: { seq }, text, bytes }: Written<Frame>): void {
   const { ws, credit = FULL_CREDIT } = viewer;
-  if (ws.readyState !== WebSocket.OPEN) return;
+  if (!isOpen(ws)) return;
   served(ws, () => {
     if (isOverdrawn(credit, bytes)) {
       ws.close(TOO_SLOW.code, TOO_SLOW.reason);
