@@ -3,9 +3,11 @@ import {
   ASK_EVERY_BYTES,
   afterAnswer,
   afterSending,
+  afterSleep,
   type Credit,
   FULL_CREDIT,
   isOverdrawn,
+  isToBeWritten,
   UNANSWERED_BYTES_MAX,
 } from "./credit.ts";
 
@@ -56,3 +58,23 @@ it("[L101] what was sent since the question counts on when it is answered", () =
   expect(isOverdrawn(answered, 1e9)).toBe(false);
   expect(afterSending(answered, { bytes: 1, seq: 9 })).toEqual({ bytes: 0, askedSeq: 9 });
 });
+
+it.each([1, 300, 5_000])(
+  "[L101] however often the object sleeps, at least what was sent is counted, with frames of %i bytes",
+  (frameBytes) => {
+    let credit: Credit | undefined;
+    let written: Credit | undefined;
+    let bytes = 0;
+    for (let seq = 1; bytes < 200_000 && seq < 20_000; seq++) {
+      if (seq % 7 === 0) credit = undefined;
+      const before = credit ?? afterSleep(written);
+      const after = afterSending(before, { bytes: frameBytes, seq });
+      if (credit === undefined || isToBeWritten(before, after)) written = after;
+      credit = after;
+      bytes += frameBytes;
+      if (after.askedSeq !== undefined) break;
+      expect(after.bytes).toBeGreaterThanOrEqual(bytes);
+      expect(afterSleep(written).bytes).toBeGreaterThanOrEqual(after.bytes);
+    }
+  },
+);

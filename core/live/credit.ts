@@ -5,6 +5,9 @@ export const ASK_EVERY_BYTES = 256 * 1024;
 /** So many bytes after it was asked, who did not answer is cut. */
 export const UNANSWERED_BYTES_MAX = 1_000_000;
 
+/** What is written down of it may be so many bytes behind: to write at each frame would double what a frame costs. */
+const UNWRITTEN_BYTES_MAX = 4 * 1024;
+
 /**
  * PERSISTED: in the attachment of a viewer's socket, new fields optional. `bytes`: sent since it was asked last.
  * `askedSeq`: the frame whose receipt it was asked to acknowledge, and has not; absent: nothing is asked.
@@ -37,3 +40,14 @@ export function afterSending({ bytes, askedSeq }: Credit, frame: { bytes: number
  */
 export const afterAnswer = (credit: Credit, seq: number): Credit =>
   credit.askedSeq === seq ? { bytes: credit.bytes } : credit;
+
+/** Whether what a viewer owes is to be written down. */
+export const isToBeWritten = (before: Credit, after: Credit): boolean =>
+  before.askedSeq !== after.askedSeq ||
+  Math.floor(before.bytes / UNWRITTEN_BYTES_MAX) !== Math.floor(after.bytes / UNWRITTEN_BYTES_MAX);
+
+/** Returns what a viewer may owe whose object slept, by what was written down: at most so much, never less. */
+export const afterSleep = ({ bytes, askedSeq }: Credit = FULL_CREDIT): Credit => ({
+  bytes: bytes + UNWRITTEN_BYTES_MAX,
+  askedSeq,
+});

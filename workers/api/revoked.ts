@@ -16,9 +16,10 @@ const TENANTS_MAX = 1_000;
 const known = new Map<string, { revoked: Revocation; askedAt: number }>();
 
 /**
- * Refuses a token that its tenant has revoked, and returns what else the tenant's object says of who may come in. Costs a request of the tenant's object at each request of the api: $0.15 a
- * million. While that object is away, what it revoked within the last ten minutes stands; of a tenant that this isolate
- * never asked for, nothing is let in.
+ * Refuses a token that its tenant has revoked, and returns what else the tenant's object says of who may come in. Costs
+ * a request of the tenant's object at each request of the api: $0.15 a million. While that object is away, what it revoked
+ * within the last ten minutes stands, and nothing else is known; of a tenant that this isolate never asked for, nobody
+ * is let in.
  * @throws Problem `token_revoked`, `unavailable`
  */
 export async function refuseRevoked(tenants: DurableObjectNamespace, caller: Caller): Promise<Admission> {

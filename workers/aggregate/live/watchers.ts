@@ -2,9 +2,11 @@
 import {
   afterAnswer,
   afterSending,
+  afterSleep,
   type Credit,
   FULL_CREDIT,
   isOverdrawn,
+  isToBeWritten,
   UNANSWERED_BYTES_MAX,
 } from "../../../core/live/credit.ts";
 import { isRevoked } from "../../../core/token/revocation.ts";
@@ -29,7 +31,7 @@ interface Attachment {
 }
 
 /** A WebSocket, and what is kept of it. */
-type Viewer = Attachment & { ws: WebSocket };
+type Viewer = Attachment & { ws: WebSocket; credit: Credit };
 
 /**
  * Frames that pass while a watcher waits for its snapshot; beyond them, or their bytes, the oldest go, for the snapshot is
@@ -89,6 +91,8 @@ export class ZoneWatchers<F extends Frame> {
   }>();
   /** Runs while there is an event stream, which keeps the object awake anyway. */
   #comments: ReturnType<typeof setInterval> | undefined;
+  /** What sockets have not acknowledged, as far as it is known since the object woke. */
+  readonly #credits = new Map<WebSocket, Credit>();
   #renewAt: number | undefined;
   /** What was revoked, as far as was heard. */
   #revoked: Revocation | undefined;
@@ -148,7 +152,7 @@ export class ZoneWatchers<F extends Frame> {
       if (this.#ended(socket.ws, socket.token)) continue;
       const waiting = this.#waiting.get(socket.ws);
       if (waiting !== undefined) waiting.keep(frame);
-      else tell(socket, frame);
+      else this.#tell(socket, frame);
     }
     for (const stream of this.#streams) {
       if (device !== undefined && !shows(stream.watcher.device, device)) continue;
@@ -179,10 +183,11 @@ export class ZoneWatchers<F extends Frame> {
     this.#ctx.acceptWebSocket(server);
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.#waiting.set(server, backlog());
+    this.#credits.set(server, FULL_CREDIT);
     this.#ended(server, token);
     const watcher: Watcher<F> = {
       device,
-      send: (frame) => served(server, () => tell({ ...attachmentOf(server), ws: server }, frame)),
+      send: (frame) => served(server, () => this.#tell(this.#viewer(server), frame)),
       ready: () => {
         const frames = this.#waiting.get(server)?.frames ?? [];
         this.#waiting.delete(server);
@@ -233,14 +238,43 @@ export class ZoneWatchers<F extends Frame> {
     const seq = acknowledged(said);
     if (seq === undefined) return;
     served(ws, () => {
-      const viewer = attachmentOf(ws);
-      keepOf({ ...viewer, ws, credit: afterAnswer(viewer.credit ?? FULL_CREDIT, seq) });
+      const viewer = this.#viewer(ws);
+      const credit = afterAnswer(viewer.credit, seq);
+      this.#credits.set(ws, credit);
+      keepOf({ ...viewer, credit });
     });
   }
 
   /** Drops a socket that has closed. */
   forget(ws: WebSocket): void {
     this.#waiting.delete(ws);
+    this.#credits.delete(ws);
+  }
+
+  /**
+   * Sends a frame to a viewer, and asks it to acknowledge when that is due; one that was asked and did not answer, while a
+   * megabyte more was sent, is closed.
+   */
+  #tell(viewer: Viewer, { frame: { seq }, text, bytes }: Written<F>): void {
+    const { ws, credit } = viewer;
+    if (!isOpen(ws)) return;
+    served(ws, () => {
+      if (isOverdrawn(credit, bytes)) {
+        ws.close(TOO_SLOW.code, TOO_SLOW.reason);
+        return;
+      }
+      ws.send(text);
+      const owed = afterSending(credit, { bytes, seq });
+      if (owed.askedSeq === seq) ws.send(JSON.stringify({ type: "ask", seq } satisfies AskFrame));
+      if (!this.#credits.has(ws) || isToBeWritten(credit, owed)) keepOf({ ...viewer, credit: owed });
+      this.#credits.set(ws, owed);
+    });
+  }
+
+  /** @throws Error: what is kept of it is not what we write. */
+  #viewer(ws: WebSocket): Viewer {
+    const attachment = attachmentOf(ws);
+    return { ...attachment, ws, credit: this.#credits.get(ws) ?? afterSleep(attachment.credit) };
   }
 
   /** The open sockets, and whom each watches; one whose attachment is not what we write is closed. */
@@ -248,10 +282,7 @@ export class ZoneWatchers<F extends Frame> {
     return this.#ctx
       .getWebSockets()
       .filter(isOpen)
-      .flatMap((ws) => {
-        const attachment = served(ws, () => attachmentOf(ws));
-        return attachment === undefined ? [] : { ...attachment, ws };
-      });
+      .flatMap((ws) => served(ws, () => this.#viewer(ws)) ?? []);
   }
 }
 
@@ -316,25 +347,6 @@ function checkRoom(what: string, open: number, most: number): void {
 
 function keepOf({ ws, ...attachment }: Viewer): void {
   ws.serializeAttachment(attachment satisfies Attachment);
-}
-
-/**
- * Sends a frame to a viewer, and asks it to acknowledge when that is due; one that was asked and did not answer, while a
- * megabyte more was sent, is closed.
- */
-function tell(viewer: Viewer, { frame: { seq }, text, bytes }: Written<Frame>): void {
-  const { ws, credit = FULL_CREDIT } = viewer;
-  if (!isOpen(ws)) return;
-  served(ws, () => {
-    if (isOverdrawn(credit, bytes)) {
-      ws.close(TOO_SLOW.code, TOO_SLOW.reason);
-      return;
-    }
-    ws.send(text);
-    const owed = afterSending(credit, { bytes, seq });
-    if (owed.askedSeq === seq) ws.send(JSON.stringify({ type: "ask", seq } satisfies AskFrame));
-    keepOf({ ...viewer, credit: owed });
-  });
 }
 
 /** Returns the number that a viewer acknowledges; undefined: it says something else. */
