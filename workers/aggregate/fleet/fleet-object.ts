@@ -100,7 +100,9 @@ export class FleetObject extends DurableObject<AggregateEnv> implements FleetRpc
     const untilMs = wallMs() + LEASE_MS;
     const found: Alert[] = [];
     const ask = (zone: string) => this.env.ZONE.getByName(`${this.ctx.id.name}/${zone}`).watchAlerts(untilMs);
-    const missing = await askAll(zones, ask, (answer) => void found.push(...answer));
+    const missing = await askAll(zones, ask, (answer) => {
+      for (const alert of answer) found.push(alert);
+    });
     this.#meanwhile.delete(pushed);
     const alerts = new Map<string, Alert>();
     for (const alert of [...found, ...pushed.map(({ alert }) => alert)]) {
