@@ -1,5 +1,6 @@
 // Query parameters of the lists and streams.
 import * as z from "zod";
+import { SNAPSHOT_PAGE_MAX } from "./limits.ts";
 import { deviceName, zoneName } from "./name.ts";
 import { instant } from "./query.ts";
 import { role } from "./token.ts";
@@ -81,8 +82,19 @@ const device = deviceName.optional();
 /** The number of the last frame that was seen. */
 const after = z.coerce.number().nonnegative().optional();
 
-/** `device`: that device only. */
-export const snapshotQuery = z.object({ device });
+/** `device`: that device only, and whole. `limit` or `after`: a page of the devices by id. */
+export const snapshotQuery = z
+  .object({
+    device,
+    after: deviceName.optional(),
+    limit: z.coerce.number().int().min(1).max(SNAPSHOT_PAGE_MAX).optional(),
+  })
+  .refine(
+    ({ device, after, limit }) => device === undefined || (after === undefined && limit === undefined),
+    {
+      error: "one device has no pages: ask with `device`, or with `limit` and `after`",
+    },
+  );
 export const zoneStreamQuery = z.object({ device, after });
 export const fleetStreamQuery = z.object({ after });
 

@@ -103,3 +103,12 @@ export const GLANCE_METRICS_MAX = 50;
 
 /** Most tests of one channel within a minute: each is a message to somebody else's server. */
 export const CHANNEL_TESTS_PER_MINUTE_MAX = 3;
+
+/** Most bytes of a snapshot as JSON, the first frame of a stream too; what does not fit is counted in it. */
+export const SNAPSHOT_BYTES_MAX = 1024 * 1024;
+/** Most bytes of it that active alerts take. */
+export const ALERT_BYTES_MAX = 256 * 1024;
+/** Most names of devices or zones in it that did not answer. */
+export const MISSING_LISTED_MAX = 500;
+/** Most devices in a page of a zone's snapshot. */
+export const SNAPSHOT_PAGE_MAX = 500;

@@ -45,16 +45,27 @@ export const deviceGlance = z.object({
 });
 export type DeviceGlance = z.infer<typeof deviceGlance>;
 
-/** The whole zone now. `missing` names the devices that did not answer before the deadline. */
+/** How many more there are than fit into a snapshot; absent: none. */
+const leftOut = z.number().int().optional();
+
+/**
+ * The whole zone now, or a page of it. `missing` names the devices that did not answer before the deadline. What does not fit
+ * is counted: `devicesLeftOut`, `missingLeftOut`, `alertsLeftOut`, and of a device `metricsLeftOut`. `next`: of a page, the
+ * `after` of the one that follows, null when there is none.
+ */
 export const snapshotFrame = z.object({
   type: z.literal("snapshot"),
   seq: z.number(),
   zone: zoneName,
   at: instantMs,
   devices: z.array(deviceGlance),
+  devicesLeftOut: leftOut,
   missing: z.array(deviceName),
+  missingLeftOut: leftOut,
   /** The active alerts, oldest first. */
   alerts: z.array(alert).default([]),
+  alertsLeftOut: leftOut,
+  next: deviceName.nullable().optional(),
 });
 export type SnapshotFrame = z.infer<typeof snapshotFrame>;
 
@@ -83,18 +94,42 @@ export const alertFrame = z.object({
 });
 export type AlertFrame = z.infer<typeof alertFrame>;
 
-export const zoneFrame = z.discriminatedUnion("type", [snapshotFrame, updateFrame, leftFrame, alertFrame]);
-export type ZoneFrame = z.infer<typeof zoneFrame>;
+/**
+ * On a WebSocket only: the viewer is to say that it has received the stream up to here, with `{"type":"ack","seq":…}` of the
+ * same number. Who does not is cut (1013) when a megabyte more is to be sent.
+ */
+export const askFrame = z.object({ type: z.literal("ask"), seq: z.number() });
+export type AskFrame = z.infer<typeof askFrame>;
 
-/** The active alerts of all zones now, oldest first. `missing` names the zones that did not answer before the deadline. */
+/** What a viewer says on its WebSocket, besides `ping`. */
+export const viewerFrame = z.object({ type: z.literal("ack"), seq: z.number() });
+export type ViewerFrame = z.infer<typeof viewerFrame>;
+
+export const zoneFrame = z.discriminatedUnion("type", [
+  snapshotFrame,
+  updateFrame,
+  leftFrame,
+  alertFrame,
+  askFrame,
+]);
+export type ZoneFrame = z.infer<typeof zoneFrame>;
+/** A frame that says something about what is watched. */
+export type News<F extends { type: string }> = Exclude<F, AskFrame>;
+
+/**
+ * The active alerts of all zones now, oldest first. `missing` names the zones that did not answer before the deadline. What
+ * does not fit is counted: `alertsLeftOut`, `missingLeftOut`.
+ */
 export const fleetSnapshotFrame = z.object({
   type: z.literal("snapshot"),
   seq: z.number(),
   at: instantMs,
   alerts: z.array(alert),
+  alertsLeftOut: leftOut,
   missing: z.array(zoneName),
+  missingLeftOut: leftOut,
 });
 export type FleetSnapshotFrame = z.infer<typeof fleetSnapshotFrame>;
 
-export const fleetFrame = z.discriminatedUnion("type", [fleetSnapshotFrame, alertFrame]);
+export const fleetFrame = z.discriminatedUnion("type", [fleetSnapshotFrame, alertFrame, askFrame]);
 export type FleetFrame = z.infer<typeof fleetFrame>;

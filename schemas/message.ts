@@ -9,7 +9,7 @@ import type { AlertFrame, DeviceGlance, LatestReading } from "./live.ts";
 import { deviceName, tenantName, zoneName } from "./name.ts";
 import type { LatestAnswer } from "./query.ts";
 import type { OwnRate, SettingsChange, TenantSettings } from "./tenant.ts";
-import type { DeviceToken, Issuer, Revocation, RevokeOrder, TenantRevokeOrder } from "./token.ts";
+import type { Admission, DeviceToken, Issuer, Revocation, RevokeOrder, TenantRevokeOrder } from "./token.ts";
 
 /**
  * Reports of one device in the order they came. PERSISTED: in socket attachments, across deploys; add fields, never
@@ -397,8 +397,8 @@ export interface TenantRpc {
   release(device: string): Promise<void>;
   /** Returns who may sign tokens for the tenant's devices beside the deployment. */
   issuers(): Promise<Issuer[]>;
-  /** Returns which tokens of people are void. */
-  revoked(): Promise<Revocation>;
+  /** Returns which tokens of people are void, and how many streams may be open. */
+  revoked(): Promise<Admission>;
   /**
    * Revokes tokens of any role that were issued up to an instant, and single ones of people or of gateways. Returns the
    * settings after it; null when there would be too many single ones: nothing changes.

@@ -75,6 +75,11 @@ export const revocation = z.object({
 });
 export type Revocation = z.infer<typeof revocation>;
 
+/** What a person's request is let in by. `viewersMax`: how many streams the tenant may have open, null: any number. */
+export interface Admission extends Revocation {
+  viewersMax: number | null;
+}
+
 /** What a token is judged by after its signature: when it was issued and expires, epoch ms, and its id where it has one. */
 export interface TokenLife {
   issuedAtMs: number;

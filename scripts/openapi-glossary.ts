@@ -37,6 +37,8 @@ export const GLOSSARY: Readonly<Record<string, string>> = {
     "Asks for a page of at most so many points; `next` leads to those after. Not together with `maxPoints`.",
   "deliveries.limit": "Most deliveries in the answer.",
   after: "The `next` of the page before.",
+  "snapshot.device": "Only this device, with all its metrics.",
+  "snapshot.limit": "Asks for a page of at most so many devices, by id; `next` leads to those after.",
   "stream.after":
     "The `seq` of the last frame seen: the stream goes on after it when it still can, else it begins with a snapshot.",
   search: "Only those whose id or name has this text in it.",

@@ -245,7 +245,7 @@ function definition(): Parameters<typeof createDocument>[0] {
       "/v1/zones": { get: operation({ summary: "Zones", tag: "operators", answer: zoneList }) },
       "/v1/zones/{zone}/snapshot": {
         get: operation({
-          summary: "A zone now",
+          summary: "A zone now, as far as it fits into a mebibyte, or a page of its devices",
           tag: "operators",
           parameters: { path: zone, query: snapshotQuery },
           answer: snapshotFrame,
@@ -253,7 +253,8 @@ function definition(): Parameters<typeof createDocument>[0] {
       },
       "/v1/zones/{zone}/stream": {
         get: operation({
-          summary: "A zone's snapshot, then updates: a WebSocket, or server-sent events",
+          summary:
+            "A zone's snapshot, then updates: a WebSocket, whose `ask` frames are to be answered by `ack` with the same `seq` or it is closed (1013), or server-sent events",
           tag: "operators",
           parameters: { path: zone, query: zoneStreamQuery },
           answer: zoneFrame,
@@ -285,7 +286,8 @@ function definition(): Parameters<typeof createDocument>[0] {
       },
       "/v1/fleet/stream": {
         get: operation({
-          summary: "The active alerts of all zones, then each event: a WebSocket, or server-sent events",
+          summary:
+            "The active alerts of all zones, then each event: a WebSocket, whose `ask` frames are to be answered by `ack` with the same `seq` or it is closed (1013), or server-sent events",
           tag: "operators",
           parameters: { query: fleetStreamQuery },
           answer: fleetFrame,

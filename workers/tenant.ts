@@ -5,7 +5,7 @@ import type { TenantAccess } from "../schemas/access.ts";
 import type { ApiKey } from "../schemas/api-key.ts";
 import type { BusyDevice, TenantRpc, TenantUse } from "../schemas/message.ts";
 import { type SettingsChange, type TenantSettings, tenantSettings } from "../schemas/tenant.ts";
-import type { Issuer, Revocation, TenantRevokeOrder } from "../schemas/token.ts";
+import type { Admission, Issuer, TenantRevokeOrder } from "../schemas/token.ts";
 
 /** Never await the stub itself: itty-durable answers `.then` too. The prefix keeps a name of 64 hex digits a name. */
 const stubOf = (namespace: DurableObjectNamespace, tenant: string): TenantRpc =>
@@ -95,8 +95,11 @@ export async function tellStored(
   return settings === null ? undefined : tenantSettings.parse(settings);
 }
 
-/** Returns which tokens of the tenant's people are void. @throws when the tenant's object is away. */
-export const readRevoked = (namespace: DurableObjectNamespace, tenant: string): Promise<Revocation> =>
+/**
+ * Returns which tokens of the tenant's people are void, and how many streams it may have open.
+ * @throws when the tenant's object is away.
+ */
+export const readRevoked = (namespace: DurableObjectNamespace, tenant: string): Promise<Admission> =>
   stubOf(namespace, tenant).revoked();
 
 /**

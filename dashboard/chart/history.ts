@@ -21,7 +21,7 @@ export interface History {
 /** Who answered for one metric, and how finely. */
 export type HistorySource = Pick<
   HistoryAnswer,
-  "metric" | "source" | "resolution" | "segments" | "bytesRead" | "thinned"
+  "metric" | "source" | "resolution" | "segments" | "bytesRead" | "thinned" | "leftOut"
 >;
 
 /**

@@ -59,4 +59,13 @@ describe("readoutOf", () => {
     expect(what(hours, null, later)).toBe(`newest mean of 1 h from ${formatInstant(startMs, later)}`);
     expect(what(raw(), null, atMs)).toBe("");
   });
+
+  it("[L107] of a window it says how many more readings were thinned", () => {
+    const startMs = Date.UTC(2026, 0, 5, 14);
+    const of = { device: "d", metric: "m", segments: [], next: null };
+    const figures = { count: 2, min: 1, max: 3, mean: 2, sum: 4, stddev: 1, first: 1, last: 3 };
+    const window = { startMs, endMs: startMs + 3_600_000, ...figures, thinned: 12_000 };
+    const track = trackOf({ ...of, source: "warm", resolution: "1h", points: [window] }, startMs + 3_600_000);
+    expect(readoutOf(track, null, 1, startMs + 7_200_000).what).toMatch(/, 12.000 more readings thinned$/);
+  });
 });

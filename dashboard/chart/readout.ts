@@ -1,5 +1,5 @@
 // What the chart says in words about an instant: the point of each track nearest to it. Pure.
-import { formatInstant, formatValue } from "../base/format.ts";
+import { formatCount, formatInstant, formatValue } from "../base/format.ts";
 import { type Track, windowAt } from "./track.ts";
 
 export interface ReadoutEntry {
@@ -51,7 +51,9 @@ function whatOf(track: Track, index: number, nowMs: number): string {
   if (windowMs === 0) return `reading, ${formatInstant(at[index]!, nowMs)}`;
   const { startMs, endMs } = windowAt(track, at[index]!);
   const isOpen = endMs > nowMs;
-  return `mean of ${WIDTHS[windowMs] ?? "a window"} from ${formatInstant(startMs, nowMs)}${isOpen ? ", so far" : ""}`;
+  const thinned = track.thinned.get(startMs);
+  const kept = thinned === undefined ? "" : `, ${formatCount(thinned)} more readings thinned`;
+  return `mean of ${WIDTHS[windowMs] ?? "a window"} from ${formatInstant(startMs, nowMs)}${isOpen ? ", so far" : ""}${kept}`;
 }
 
 function skipBreaks(track: Track, from: number, step: 1 | -1): number | null {

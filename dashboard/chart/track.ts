@@ -22,6 +22,8 @@ export interface Track {
   readonly value: (number | null)[];
   readonly low: (number | null)[];
   readonly high: (number | null)[];
+  /** Of the windows that have any, by their start: how many more readings were thinned. */
+  readonly thinned: Map<number, number>;
   /** Points drawn: the columns' length without the breaks. */
   pointCount: number;
   /** Readings before this instant are in the points already. */
@@ -46,6 +48,7 @@ export function trackOf(answer: HistoryAnswer, toMs: number): Track {
     value: [],
     low: [],
     high: [],
+    thinned: new Map(),
     pointCount: 0,
     knownUntilMs: toMs,
     open: null,
@@ -147,8 +150,9 @@ function addWindows(track: Track, points: readonly WindowPoint[], toMs: number, 
     ({ startMs, endMs }) => (startMs + Math.max(startMs, Math.min(endMs, toMs))) / 2,
   );
   const isBroken = breaksBefore(instants, stepMsMin);
-  for (const [index, { mean, min, max }] of points.entries()) {
+  for (const [index, { startMs, mean, min, max, thinned }] of points.entries()) {
     if (isBroken[index]) breakLine(track);
+    if (thinned !== undefined) track.thinned.set(startMs, thinned);
     addPoint(track, instants[index]!, mean, min, max);
   }
   const last = points.at(-1);

@@ -43,6 +43,15 @@ export function HistorySources({ sources, asked, onAsk }: HistorySourcesProps) {
               : `Mean of each ${RESOLUTION_TEXT[entry.resolution]}, its least and greatest as a band`}
             , from {describe(entry)}
             {entry.thinned && ` · drawn from the most telling of ${formatCount(entry.thinned.from)} points`}
+            {entry.leftOut !== undefined && (
+              <span
+                data-testid="left-out"
+                title="They came beyond the device's rate. Of each minute the least and the greatest are kept, the others only counted."
+              >
+                {" · "}
+                <b>{formatCount(entry.leftOut)}</b> more readings were thinned
+              </span>
+            )}
             {entry.bytesRead !== undefined && ` · ${formatBytes(entry.bytesRead)} read`}
           </span>
         ))}

@@ -7,6 +7,7 @@ function world() {
   const timers = new Map<number, { run: () => void; delayMs: number }>();
   const states: string[] = [];
   const frames: unknown[] = [];
+  const said: string[] = [];
   let timerCount = 0;
   let refusals = 0;
   const stream = new ZoneStream(
@@ -18,6 +19,7 @@ function world() {
           onopen: null,
           onmessage: null,
           onclose: null,
+          send: (text: string) => void said.push(text),
           close() {
             this.closed = true;
           },
@@ -43,6 +45,7 @@ function world() {
     stream,
     states,
     frames,
+    said,
     sockets,
     socket,
     refusals: () => refusals,
@@ -70,6 +73,18 @@ describe("ZoneStream", () => {
     expect(states).toEqual(["connecting", "live", "reconnecting", "live"]);
     expect(sockets.map(({ after }) => after)).toEqual([null, 42]);
     expect(frames).toHaveLength(2);
+  });
+
+  it("[L106] says that it received what it is asked about, and tells nobody of the question", () => {
+    const { frames, said, sockets, open, send, lose, runTimer } = world();
+    open();
+    send({ type: "snapshot", seq: 41, devices: [] });
+    send({ type: "ask", seq: 41 });
+    expect(said).toEqual(['{"type":"ack","seq":41}']);
+    expect(frames).toHaveLength(1);
+    lose();
+    runTimer();
+    expect(sockets.at(-1)!.after).toBe(41);
   });
 
   it("waits longer after each failure and starts over once a frame came", () => {

@@ -1,5 +1,5 @@
 // A WebSocket of numbered frames (a zone's, the fleet's), kept open: reconnects with backoff from the last frame seen, and says how it stands.
-import type { ZoneFrame } from "../../schemas/live.ts";
+import type { AskFrame, News, ViewerFrame, ZoneFrame } from "../../schemas/live.ts";
 import { backoffMs } from "../base/backoff.ts";
 
 export type StreamState = "connecting" | "live" | "reconnecting" | "paused";
@@ -9,6 +9,7 @@ export interface Socket {
   onopen: (() => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number }) => void) | null;
+  send(text: string): void;
   close(): void;
 }
 
@@ -26,7 +27,7 @@ export interface Numbered {
 }
 
 export interface StreamEvents<Frame extends Numbered> {
-  onFrame(frame: Frame): void;
+  onFrame(frame: News<Frame>): void;
   onState(state: StreamState): void;
   /** The socket was closed before it opened: the token may be at fault, which a browser does not tell. */
   onRefused(): void;
@@ -95,8 +96,12 @@ export class ZoneStream<Frame extends Numbered = ZoneFrame> {
     };
     socket.onmessage = ({ data }) => {
       this.#watchSilence();
-      const frame = parseFrame<Frame>(data);
+      const frame = parseFrame<News<Frame> | AskFrame>(data);
       if (!frame) return;
+      if (isAsk(frame)) {
+        socket.send(JSON.stringify({ type: "ack", seq: frame.seq } satisfies ViewerFrame));
+        return;
+      }
       this.#attempt = 0;
       this.#lastSeq = frame.type === "snapshot" ? frame.seq : Math.max(this.#lastSeq ?? 0, frame.seq);
       this.#events.onFrame(frame);
@@ -141,7 +146,16 @@ export class ZoneStream<Frame extends Numbered = ZoneFrame> {
   }
 }
 
-const KNOWN: Record<ZoneFrame["type"], true> = { snapshot: true, update: true, left: true, alert: true };
+/** We are asked whether we read what is sent, or else are cut off. */
+const isAsk = (frame: Numbered): frame is AskFrame => frame.type === "ask";
+
+const KNOWN: Record<ZoneFrame["type"], true> = {
+  snapshot: true,
+  update: true,
+  left: true,
+  alert: true,
+  ask: true,
+};
 
 /** Frames of a type not known here are skipped: the server may be newer than the page. */
 function parseFrame<Frame extends Numbered>(data: unknown): Frame | null {

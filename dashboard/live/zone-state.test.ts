@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Alert } from "../../schemas/alert.ts";
-import type { DeviceGlance, ZoneFrame } from "../../schemas/live.ts";
+import type { DeviceGlance, News, ZoneFrame } from "../../schemas/live.ts";
 import { applyFrames, EMPTY_ZONE } from "./zone-state.ts";
 
 const NOW = 1_763_800_000_000;
@@ -15,7 +15,7 @@ const glance = (device: string, over: Partial<DeviceGlance> = {}): DeviceGlance 
   metrics: { t: reading(10, 1) },
   ...over,
 });
-const snapshot = (seq: number, devices: DeviceGlance[], missing: string[] = []): ZoneFrame => ({
+const snapshot = (seq: number, devices: DeviceGlance[], missing: string[] = []): News<ZoneFrame> => ({
   type: "snapshot",
   seq,
   zone: "z",
@@ -29,7 +29,7 @@ const update = (
   device: string,
   metrics: DeviceGlance["metrics"],
   connected = true,
-): ZoneFrame => ({
+): News<ZoneFrame> => ({
   type: "update",
   seq,
   device,
@@ -99,10 +99,44 @@ describe("applyFrames", () => {
   });
 });
 
+describe("[L106] what a snapshot had no room for", () => {
+  const crowded = {
+    ...snapshot(7, [glance("a", { metricsLeftOut: 2 })], ["m"]),
+    devicesLeftOut: 2,
+    missingLeftOut: 1,
+  };
+  const { state } = applyFrames(EMPTY_ZONE, [crowded as News<ZoneFrame>], NOW);
+
+  it("is counted, and less of it as devices and metrics are heard of", () => {
+    expect(state.leftOut).toEqual({ devices: 2, missing: 1, alerts: 0 });
+    const heard = (frames: News<ZoneFrame>[]) => applyFrames(state, frames, NOW).state;
+    expect(heard([update(8, "a", { t: reading(11, 2) })]).leftOut).toEqual(state.leftOut);
+    expect(heard([update(8, "m", {})]).leftOut).toEqual(state.leftOut);
+    expect(heard([update(8, "x", {}), update(9, "x", {})]).leftOut).toMatchObject({ devices: 1, missing: 1 });
+    const all = ["x", "y", "z", "new"].map((device, index) => update(8 + index, device, {}));
+    expect(heard(all).leftOut).toEqual({ devices: 0, missing: 0, alerts: 0 });
+    const leftOf = (metrics: DeviceGlance["metrics"]) =>
+      heard([update(8, "a", metrics)]).devices.get("a")!.metricsLeftOut;
+    expect(leftOf({ t: reading(11, 2), u: reading(11, 2) })).toBe(1);
+    expect(leftOf({ u: reading(11, 2), v: reading(11, 2), w: reading(11, 2) })).toBeUndefined();
+  });
+
+  it("counts what is known from before as there, and nothing once a snapshot has all", () => {
+    const before = applyFrames(
+      EMPTY_ZONE,
+      [snapshot(1, [glance("a", { metrics: { u: reading(1, 1) } })])],
+      NOW,
+    );
+    const after = applyFrames(before.state, [crowded as News<ZoneFrame>], NOW).state;
+    expect(after.devices.get("a")!.metricsLeftOut).toBe(1);
+    expect(applyFrames(after, [snapshot(9, [glance("a")])], NOW).state.leftOut.devices).toBe(0);
+  });
+});
+
 describe("alerts", () => {
   const alert = (id: string, device: string, revision = 1, resolvedAt: number | null = null) =>
     ({ id, device, revision, resolvedAt }) as Alert;
-  const frame = (seq: number, event: Alert): ZoneFrame => ({
+  const frame = (seq: number, event: Alert): News<ZoneFrame> => ({
     type: "alert",
     seq,
     device: event.device,
@@ -115,7 +149,7 @@ describe("alerts", () => {
     expect([...firing.changed]).toEqual(["a"]);
     const again = applyFrames(
       firing.state,
-      [{ ...snapshot(9, []), alerts: [alert("y", "b")] } as ZoneFrame],
+      [{ ...snapshot(9, []), alerts: [alert("y", "b")] } as News<ZoneFrame>],
       NOW,
     );
     expect([...again.state.alerts.keys()]).toEqual(["b"]);

@@ -1,6 +1,6 @@
 // Frames of a zone's stream → the zone as it is now, and what changed. Pure.
 import type { Alert } from "../../schemas/alert.ts";
-import type { DeviceGlance, LatestReading, SnapshotFrame, ZoneFrame } from "../../schemas/live.ts";
+import type { DeviceGlance, LatestReading, News, SnapshotFrame, ZoneFrame } from "../../schemas/live.ts";
 
 export interface ZoneState {
   /** The last frame seen; null before the first. */
@@ -10,8 +10,16 @@ export interface ZoneState {
   devices: ReadonlyMap<string, DeviceGlance>;
   /** Devices that did not answer when the snapshot was taken, and have not been heard since. */
   missing: ReadonlySet<string>;
+  /** How many more there are than the snapshot had room for, and have not been heard since. */
+  leftOut: LeftOut;
   /** The active alerts by device, oldest first. */
   alerts: ReadonlyMap<string, readonly Alert[]>;
+}
+
+export interface LeftOut {
+  devices: number;
+  missing: number;
+  alerts: number;
 }
 
 export interface SeenReading {
@@ -35,11 +43,12 @@ export const EMPTY_ZONE: ZoneState = {
   skewMs: 0,
   devices: new Map(),
   missing: new Set(),
+  leftOut: { devices: 0, missing: 0, alerts: 0 },
   alerts: new Map(),
 };
 
 /** Applies frames in order; applying one twice changes nothing. The map is copied once a call, not once a frame. */
-export function applyFrames(state: ZoneState, frames: readonly ZoneFrame[], nowMs: number): ZoneChange {
+export function applyFrames(state: ZoneState, frames: readonly News<ZoneFrame>[], nowMs: number): ZoneChange {
   const draft = new Draft(state);
   for (const frame of frames) {
     if (frame.type === "snapshot") draft.replaceAll(frame, frame.at - nowMs);
@@ -55,6 +64,7 @@ class Draft {
   seq: number | null;
   #skewMs: number;
   #missing: Set<string>;
+  #leftOut: LeftOut;
   readonly #devices: Map<string, DeviceGlance>;
   #alerts: Map<string, readonly Alert[]>;
   readonly #changed = new Set<string>();
@@ -65,12 +75,19 @@ class Draft {
     this.seq = state.seq;
     this.#skewMs = state.skewMs;
     this.#missing = new Set(state.missing);
+    this.#leftOut = state.leftOut;
     this.#devices = new Map(state.devices);
     this.#alerts = new Map(state.alerts);
   }
 
-  replaceAll({ devices: glances, missing, alerts }: SnapshotFrame, skewMs: number): void {
+  replaceAll(snapshot: SnapshotFrame, skewMs: number): void {
+    const { devices: glances, missing, alerts } = snapshot;
     this.#skewMs = skewMs;
+    this.#leftOut = {
+      devices: snapshot.devicesLeftOut ?? 0,
+      missing: snapshot.missingLeftOut ?? 0,
+      alerts: snapshot.alertsLeftOut ?? 0,
+    };
     this.#missing = new Set(missing);
     const before = this.#alerts;
     this.#alerts = Map.groupBy(alerts, ({ device }) => device);
@@ -79,7 +96,8 @@ class Draft {
     for (const device of this.#devices.keys()) if (!kept.has(device)) this.remove(device);
     for (const glance of glances) {
       const before = this.#devices.get(glance.device);
-      this.#put({ ...glance, metrics: this.#merge(glance.device, before?.metrics ?? {}, glance.metrics) });
+      const metrics = this.#merge(glance.device, before?.metrics ?? {}, glance.metrics);
+      this.#put({ ...glance, ...withLeftOut(metrics, glance) });
     }
   }
 
@@ -88,14 +106,21 @@ class Draft {
     const base = before ?? { device: frame.device, zone: "", name: null, model: null, metrics: {} };
     const isNews = this.seq === null || frame.seq > this.seq || before === undefined;
     const presence = isNews ? frame : (before ?? frame);
-    this.#missing.delete(frame.device);
+    if (before === undefined && !this.#missing.delete(frame.device)) this.#heardOf();
     this.#put({
       ...base,
       connected: presence.connected,
       lastReceivedAt: presence.lastReceivedAt,
       reportEveryMs: presence.reportEveryMs,
-      metrics: this.#merge(frame.device, base.metrics, frame.metrics),
+      ...withLeftOut(this.#merge(frame.device, base.metrics, frame.metrics), base),
     });
+  }
+
+  /** A device that is in no list is one of those that were left out, as long as there are any. */
+  #heardOf(): void {
+    const { devices, missing } = this.#leftOut;
+    if (devices > 0) this.#leftOut = { ...this.#leftOut, devices: devices - 1 };
+    else if (missing > 0) this.#leftOut = { ...this.#leftOut, missing: missing - 1 };
   }
 
   /** The newest revision counts; one that is resolved goes. */
@@ -124,6 +149,7 @@ class Draft {
         skewMs: this.#skewMs,
         devices: this.#devices,
         missing: this.#missing,
+        leftOut: this.#leftOut,
         alerts: this.#alerts,
       },
       changed: this.#changed,
@@ -155,4 +181,14 @@ class Draft {
     }
     return merged;
   }
+}
+
+/** Metrics, and how many of those that `had` had or left out are not among them. */
+function withLeftOut(
+  metrics: DeviceGlance["metrics"],
+  had: Pick<DeviceGlance, "metrics" | "metricsLeftOut">,
+): Pick<DeviceGlance, "metrics" | "metricsLeftOut"> {
+  if (had.metricsLeftOut === undefined) return { metrics };
+  const left = had.metricsLeftOut + Object.keys(had.metrics).length - Object.keys(metrics).length;
+  return { metrics, metricsLeftOut: left > 0 ? left : undefined };
 }

@@ -1,6 +1,6 @@
 // One watched zone: its stream, its state, the trails seen, and who is to be told; at most one change per animation frame.
 import type { Alert } from "../../schemas/alert.ts";
-import type { DeviceGlance, ZoneFrame } from "../../schemas/live.ts";
+import type { DeviceGlance, News, ZoneFrame } from "../../schemas/live.ts";
 import type { StreamState } from "./frame-stream.ts";
 import { addToTrail, type Trail } from "./trail.ts";
 import { applyFrames, EMPTY_ZONE, type ZoneChange, type ZoneState } from "./zone-state.ts";
@@ -18,7 +18,7 @@ export class ZoneWatch {
   readonly #rowListeners = new Map<string, Set<() => void>>();
   readonly #listeners = new Set<(change: ZoneChange) => void>();
   readonly #connectionListeners = new Set<() => void>();
-  #queue: ZoneFrame[] = [];
+  #queue: News<ZoneFrame>[] = [];
   #scheduled = false;
 
   constructor(trailCountMax: number) {
@@ -49,7 +49,7 @@ export class ZoneWatch {
     for (const listener of this.#connectionListeners) listener();
   }
 
-  receive(frame: ZoneFrame): void {
+  receive(frame: News<ZoneFrame>): void {
     this.#queue.push(frame);
     if (this.#queue.length > QUEUED_FRAMES_MAX) this.#apply();
     if (this.#scheduled) return;

@@ -2,7 +2,7 @@
 import { Component } from "preact";
 import type { Alert } from "../../schemas/alert.ts";
 import type { DeviceGlance } from "../../schemas/live.ts";
-import { formatValue } from "../base/format.ts";
+import { formatCount, formatValue } from "../base/format.ts";
 import { deviceLink } from "../base/route.ts";
 import { AlertMark } from "../device/device-alerts.tsx";
 import { sparkPath } from "../live/trail.ts";
@@ -73,7 +73,7 @@ export class DeviceRow extends Component<DeviceRowProps, DeviceRowState> {
     { glance, alerts }: DeviceRowState,
   ) {
     if (!glance) return null;
-    const { name, model, connected, lastReceivedAt, metrics } = glance;
+    const { name, model, connected, lastReceivedAt, metrics, metricsLeftOut } = glance;
     const about = [name ?? device, ...(name && name !== device ? [device] : []), ...(model ? [model] : [])];
     return (
       <tr
@@ -98,9 +98,15 @@ export class DeviceRow extends Component<DeviceRowProps, DeviceRowState> {
         </td>
         {columns.map(({ metric, decimals }) => {
           const reading = metrics[metric];
-          const text = reading ? formatValue(reading.value, decimals) : "–";
+          const isLeftOut = reading === undefined && metricsLeftOut !== undefined;
+          const text = reading ? formatValue(reading.value, decimals) : isLeftOut ? "…" : "–";
           return (
-            <td key={metric} class="cell-value" data-metric={metric}>
+            <td
+              key={metric}
+              class="cell-value"
+              data-metric={metric}
+              title={isLeftOut ? `${formatCount(metricsLeftOut)} metrics are not shown here` : undefined}
+            >
               <i class="cell-label">{metric}</i>
               <span key={text} class={this.#moved.has(metric) ? "flash" : ""}>
                 {text}

@@ -91,6 +91,7 @@ export function ZonePage({ zone }: { zone: string }) {
             {total > 0 ? "No device matches the filter." : "No device of this zone reports."}
           </p>
         )}
+        {!isAwaited && <LeftOutNote watch={watch} />}
         {!isAwaited && <SilentMembers watch={watch} zone={zone} />}
       </div>
     </Shell>
@@ -105,22 +106,25 @@ interface SummaryProps {
 }
 
 function Summary({ watch, zone, total, reporting }: SummaryProps) {
-  const missingCount = watch.state.missing.size;
-  const alertingCount = watch.state.alerts.size;
+  const { missing, alerts, leftOut } = watch.state;
+  const missingCount = missing.size + leftOut.missing;
+  const alertingCount = alerts.size;
   if (watch.state.seq === null) return <p class="summary"> </p>;
   return (
     <p class="summary">
-      {formatCount(total)} {total === 1 ? "device" : "devices"} · {formatCount(reporting)} reporting
+      {leftOut.devices > 0 && `${formatCount(total)} of `}
+      {countOf(total + leftOut.devices, "device")} · {formatCount(reporting)} reporting
       {alertingCount > 0 && (
         <>
           {" · "}
           <a class="alerting" href={alertsLink({ zone })}>
-            {formatCount(alertingCount)} alerting
+            {formatCount(alertingCount)}
+            {leftOut.alerts > 0 && "+"} alerting
           </a>
         </>
       )}
       {missingCount > 0 && (
-        <span title={[...watch.state.missing].slice(0, 50).join(", ")}>
+        <span title={[...missing].slice(0, 50).join(", ")}>
           {" "}
           · {formatCount(missingCount)} did not answer
         </span>
@@ -136,14 +140,36 @@ function AwaitedRows({ watch }: { watch: ZoneWatch }) {
   return <Awaited kind="row" count={8} text={text} />;
 }
 
+/** What the stream has no room for: said, for it is not seen. */
+function LeftOutNote({ watch }: { watch: ZoneWatch }) {
+  const { devices, leftOut } = watch.state;
+  let cutCount = 0;
+  for (const { metricsLeftOut } of devices.values()) if (metricsLeftOut !== undefined) cutCount++;
+  const parts = [
+    leftOut.devices > 0 &&
+      `${countOf(leftOut.devices, "device")} that reported longest ago, until the next report`,
+    cutCount > 0 && `metrics (…) of ${countOf(cutCount, "device")}, which the device's own page has`,
+    leftOut.alerts > 0 &&
+      `${countOf(leftOut.alerts, "alert")}, the least severe, which the list of alerts has`,
+  ].filter((part) => part !== false);
+  if (parts.length === 0) return null;
+  return (
+    <p class="silent-members" data-testid="left-out">
+      Left out, for there is no room: {parts.join("; ")}.
+    </p>
+  );
+}
+
+const countOf = (count: number, noun: string) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+
 /** Devices the register has in this zone that never reported: the live view does not know them. */
 function SilentMembers({ watch, zone }: { watch: ZoneWatch; zone: string }) {
   const api = useApi();
   const path = `/v1/devices?${new URLSearchParams({ zone, limit: String(REGISTER_MAX) })}`;
   const { answer } = useAnswer(path, (signal) => api.get<DeviceList>(path, signal), REREAD_REGISTER_EVERY_MS);
-  const { devices, missing } = watch.state;
+  const { devices, missing, leftOut } = watch.state;
   const silent = (answer?.devices ?? []).filter(({ device }) => !devices.has(device) && !missing.has(device));
-  if (silent.length === 0) return null;
+  if (silent.length === 0 || leftOut.devices + leftOut.missing > 0) return null; // or it is one of those
   const shown = silent.slice(0, SILENT_SHOWN);
   return (
     <p class="silent-members" data-testid="silent-members">

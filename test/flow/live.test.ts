@@ -190,7 +190,7 @@ eachSharedTopology((server) => {
 
 /** Device → its temp, of a snapshot's devices or an update's one. */
 function frameMetrics(frame: ZoneFrame): Record<string, number | undefined> {
-  if (frame.type === "left" || frame.type === "alert") return {};
+  if (frame.type !== "snapshot" && frame.type !== "update") return {};
   const shown = frame.type === "snapshot" ? frame.devices : [frame];
   return Object.fromEntries(shown.map(({ device, metrics }) => [device, metrics.temp?.value]));
 }

@@ -102,13 +102,24 @@ export class RawSocket {
     }
   }
 
-  /** The next whole frame of the server: unmasked, and here never longer than 64 KB. */
+  /** Reads nothing more: what the server sends waits on its side, and on the way. */
+  pause(): void {
+    this.#tcp.pause();
+  }
+
+  resume(): void {
+    this.#tcp.resume();
+  }
+
+  /** The next whole frame of the server: unmasked. */
   #frame(): { opcode: number; payload: Buffer } | undefined {
     if (this.#unread.length < 2) return undefined;
     const short = this.#unread[1]! & 0x7f;
-    const start = short < 126 ? 2 : 4;
+    const start = short < 126 ? 2 : short === 126 ? 4 : 10;
     if (this.#unread.length < start) return undefined;
-    const end = start + (short < 126 ? short : this.#unread.readUInt16BE(2));
+    const long = () =>
+      short === 126 ? this.#unread.readUInt16BE(2) : Number(this.#unread.readBigUInt64BE(2));
+    const end = start + (short < 126 ? short : long());
     if (this.#unread.length < end) return undefined;
     const frame = { opcode: this.#unread[0]! & 0x0f, payload: this.#unread.subarray(start, end) };
     this.#unread = this.#unread.subarray(end);

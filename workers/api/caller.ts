@@ -13,7 +13,8 @@ import { validateQuery } from "./validate.ts";
 /** What a handler of the api finds at `c.env` and `c.var`. */
 export interface ApiContext {
   Bindings: ApiEnv;
-  Variables: { caller: Caller };
+  /** `viewersMax`: how many streams the caller's tenant may have open; null: any number, or it is not known. */
+  Variables: { caller: Caller; viewersMax: number | null };
 }
 
 interface Asking<Q extends z.ZodObject> extends ApiContext {
@@ -40,7 +41,8 @@ export function requireRole(least: Least, query: z.ZodObject = noQuery): Middlew
   return createMiddleware<Asking<z.ZodObject>>(async (c, next) => {
     const byAccess = () => callerByAccess(c.req.raw, c.env);
     const caller = await authenticate(c.req.raw, c.env, atLeast(least), byAccess);
-    await refuseRevoked(c.env.TENANT, caller);
+    const { viewersMax = null } = await refuseRevoked(c.env.TENANT, caller);
+    c.set("viewersMax", viewersMax);
     c.set("caller", caller);
     c.set("query", validateQuery(query, c.req.url));
     if (BODILESS.has(c.req.method)) await refuseBody(c.req.raw);

@@ -1,7 +1,6 @@
 // How many streams a tenant has open → counted where they are, so that nothing can go stale.
 import { askEach } from "../ask-each.ts";
 import { Problem } from "../problem.ts";
-import { readSettings } from "../tenant.ts";
 import type { ApiEnv } from "./env.ts";
 import { readZones } from "./registry.ts";
 
@@ -29,14 +28,19 @@ export async function countViewers(env: ApiEnv, tenant: string, another?: string
 }
 
 /**
- * Checks that the tenant may open one stream more, of this zone; without one, of the fleet. Those who open one at the
- * same moment may be more than it may: by as many as they are. What cannot be asked refuses nobody.
+ * Checks that the tenant, which may have `most` (null: any number), may open one stream more, of this zone; without
+ * one, of the fleet. Those who open one at the same moment may be more than it may: by as many as they are. What cannot
+ * be asked refuses nobody.
  * @throws Problem `quota_viewers`.
  */
-export async function roomForViewer(env: ApiEnv, tenant: string, zone?: string): Promise<void> {
+export async function roomForViewer(
+  env: ApiEnv,
+  tenant: string,
+  most: number | null,
+  zone?: string,
+): Promise<void> {
+  if (most === null) return;
   try {
-    const most = (await readSettings(env.TENANT, tenant)).limits.viewers;
-    if (most === null) return;
     const open = await countViewers(env, tenant, zone);
     if (open < most) return;
     throw new Problem(

@@ -1,6 +1,7 @@
 // What the tenant has revoked ↔ a person's token: asked at each request, so that a revocation holds from the next one on.
 import { isRevoked } from "../../core/token/revocation.ts";
 import type { Caller } from "../../core/token/verify.ts";
+import type { Admission } from "../../schemas/token.ts";
 import { wallMs } from "../clock.ts";
 import { Problem, revokedProblem } from "../problem.ts";
 import { readRevoked } from "../tenant.ts";
@@ -17,8 +18,15 @@ export class LastKnown<T> {
   readonly #ask: (tenants: DurableObjectNamespace, tenant: string) => Promise<T>;
   readonly #known = new Map<string, { answer: T; askedAt: number }>();
 
-  constructor(ask: (tenants: DurableObjectNamespace, tenant: string) => Promise<T>) {
+  readonly #standIn: (last: T) => T;
+
+  /** `standIn`: what of its last answer holds while it is away. */
+  constructor(
+    ask: (tenants: DurableObjectNamespace, tenant: string) => Promise<T>,
+    standIn: (last: T) => T = (last) => last,
+  ) {
     this.#ask = ask;
+    this.#standIn = standIn;
   }
 
   /**
@@ -36,7 +44,7 @@ export class LastKnown<T> {
     } catch (error) {
       console.error("not known what was revoked", { tenant, error: String(error) });
       const last = this.#known.get(tenant);
-      if (last !== undefined && askedAt - last.askedAt < KNOWN_MS) return last.answer;
+      if (last !== undefined && askedAt - last.askedAt < KNOWN_MS) return this.#standIn(last.answer);
       throw new Problem(
         "unavailable",
         "whether the token was revoked is not known right now; ask the same again",
@@ -45,13 +53,16 @@ export class LastKnown<T> {
   }
 }
 
-const revoked = new LastKnown(readRevoked);
+/** A limit is a courtesy: while nobody knows how many there are, nobody is refused by it (F10). */
+const revoked = new LastKnown(readRevoked, (last) => ({ ...last, viewersMax: null }));
 
 /**
- * Refuses a token that its tenant has revoked. Costs a request of the tenant's object at each request of the api: $0.15 a
- * million.
+ * Refuses a token that its tenant has revoked, and returns what else the tenant's object says of who may come in. Costs
+ * a request of the tenant's object at each request of the api: $0.15 a million.
  * @throws Problem `token_revoked`, `unavailable`
  */
-export async function refuseRevoked(tenants: DurableObjectNamespace, caller: Caller): Promise<void> {
-  if (isRevoked(caller, await revoked.of(tenants, caller.tenant))) throw revokedProblem();
+export async function refuseRevoked(tenants: DurableObjectNamespace, caller: Caller): Promise<Admission> {
+  const admission = await revoked.of(tenants, caller.tenant);
+  if (isRevoked(caller, admission)) throw revokedProblem();
+  return admission;
 }

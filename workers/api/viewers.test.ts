@@ -1,5 +1,6 @@
 import { createExecutionContext, env } from "cloudflare:test";
 import { expect, it, vi } from "vitest";
+import type { SnapshotFrame } from "../../schemas/live.ts";
 import type { QuotaAnswer } from "../../schemas/tenant.ts";
 import { register } from "../aggregate/zone/zone-test-support.ts";
 import { FAILURES_MAX } from "../failed-sign-ins.ts";
@@ -54,6 +55,24 @@ it("[F21] a zone that does not answer, or a tenant's object that is away, refuse
   expect((await open("mute", "/v1/zones/north/stream", { TENANT })).status).toBe(101);
 });
 
+it("[F501] to open a stream asks the tenant's object once", async () => {
+  await register("once", "north");
+  await changeSettings(env.TENANT, "once", { limits: { viewers: 5 } });
+  let asked = 0;
+  const TENANT = new Proxy(env.TENANT, {
+    get(target, name) {
+      if (name === "get") asked++;
+      const own = Reflect.get(target, name) as unknown;
+      return typeof own === "function" ? own.bind(target) : own;
+    },
+  });
+  for (const path of ["/v1/zones/north/stream", "/v1/fleet/stream"]) {
+    asked = 0;
+    expect((await open("once", path, { TENANT })).status).toBe(101);
+    expect(asked).toBe(1);
+  }
+});
+
 it("[F23] who guesses tokens is told to stop, and a good one of the same address is taken", async () => {
   const asked = (authorization: string) =>
     api.fetch(
@@ -69,4 +88,15 @@ it("[F23] who guesses tokens is told to stop, and a good one of the same address
   await problem(refused, 429, "too_many_failures");
   const { authorization } = await bearer("shared", "viewer");
   expect((await asked(authorization)).status).toBe(200);
+});
+
+it("[L103] a page is asked with a limit, and one device has none", async () => {
+  const ofZone = (query: string) => ask("paging", "viewer", `/v1/zones/north/snapshot${query}`);
+  expect(await answerOf<SnapshotFrame>(ofZone("?limit=5&after=d1"))).toMatchObject({
+    devices: [],
+    next: null,
+  });
+  expect((await answerOf<SnapshotFrame>(ofZone(""))).next).toBeUndefined();
+  await problem(ofZone("?limit=501"), 400, "invalid_query");
+  expect((await problem(ofZone("?device=d1&limit=5"), 400, "invalid_query")).detail).toMatch(/has no pages/);
 });

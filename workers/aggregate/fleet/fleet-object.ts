@@ -1,7 +1,8 @@
 // The alerts of all zones of a tenant, for whoever watches the fleet. Zones push here only while somebody looks.
 import { DurableObject } from "cloudflare:workers";
-import { oldestFirst } from "../../../core/alert/oldest-first.ts";
+import { fitAlerts, fitMissing } from "../../../core/live/fit-snapshot.ts";
 import type { Alert } from "../../../schemas/alert.ts";
+import { SNAPSHOT_BYTES_MAX } from "../../../schemas/limits.ts";
 import type { FleetFrame, FleetSnapshotFrame } from "../../../schemas/live.ts";
 import type { FleetRpc, ZoneAlertEvent } from "../../../schemas/message.ts";
 import type { Revocation } from "../../../schemas/token.ts";
@@ -12,12 +13,14 @@ import { withDeadline } from "../../with-deadline.ts";
 import type { AggregateEnv } from "../env.ts";
 import { askAll } from "../live/ask-all.ts";
 import { endVoidWatchers } from "../live/end-void-watchers.ts";
-import { FrameLog, lastSeen } from "../live/frame-log.ts";
+import { FrameLog, lastSeen, type Written, written } from "../live/frame-log.ts";
 import { LEASE_MS, RENEW_EVERY_MS } from "../live/lease.ts";
 import { ZoneAlarm } from "../live/object-alarm.ts";
 import { type Watcher, welcomed, ZoneWatchers } from "../live/watchers.ts";
 
 const REGISTRY_ANSWERS_MS = 5_000;
+/** The rest of a snapshot is for the zones that did not answer. */
+const FLEET_ALERT_BYTES_MAX = (SNAPSHOT_BYTES_MAX * 7) / 8;
 
 /** The fleet object of one tenant, named by it; keeps nothing in storage. FleetRpc describes its methods. */
 export class FleetObject extends DurableObject<AggregateEnv> implements FleetRpc {
@@ -68,9 +71,9 @@ export class FleetObject extends DurableObject<AggregateEnv> implements FleetRpc
   }
 
   /** The gap where it is kept, else a fresh snapshot; frames that pass meanwhile follow. */
-  async #welcome(watcher: Watcher<FleetFrame>, missed: FleetFrame[] | undefined, zones: string[]) {
+  async #welcome(watcher: Watcher<FleetFrame>, missed: Written<FleetFrame>[] | undefined, zones: string[]) {
     await this.#renewLater();
-    for (const frame of missed ?? [await this.#snapshot(zones)]) watcher.send(frame);
+    for (const frame of missed ?? [written<FleetFrame>(await this.#snapshot(zones))]) watcher.send(frame);
     watcher.ready();
   }
 
@@ -95,20 +98,25 @@ export class FleetObject extends DurableObject<AggregateEnv> implements FleetRpc
     const pushed: ZoneAlertEvent[] = [];
     this.#meanwhile.add(pushed);
     const untilMs = wallMs() + LEASE_MS;
-    const answers = await askAll(zones, (zone) =>
-      this.env.ZONE.getByName(`${this.ctx.id.name}/${zone}`).watchAlerts(untilMs),
-    );
+    const found: Alert[] = [];
+    const ask = (zone: string) => this.env.ZONE.getByName(`${this.ctx.id.name}/${zone}`).watchAlerts(untilMs);
+    const missing = await askAll(zones, ask, (answer) => {
+      for (const alert of answer) found.push(alert);
+    });
     this.#meanwhile.delete(pushed);
     const alerts = new Map<string, Alert>();
-    for (const alert of [...answers.flatMap((answer) => answer ?? []), ...pushed.map(({ alert }) => alert)]) {
+    for (const alert of [...found, ...pushed.map(({ alert }) => alert)]) {
       if ((alerts.get(alert.id)?.revision ?? 0) < alert.revision) alerts.set(alert.id, alert);
     }
     return {
       type: "snapshot",
       seq: this.#log.next(),
       at: wallMs(),
-      alerts: [...alerts.values()].filter(({ resolvedAt }) => resolvedAt === null).sort(oldestFirst),
-      missing: zones.filter((_, index) => answers[index] === undefined),
+      ...fitAlerts(
+        [...alerts.values()].filter(({ resolvedAt }) => resolvedAt === null),
+        FLEET_ALERT_BYTES_MAX,
+      ),
+      ...fitMissing(missing),
     };
   }
 
@@ -127,11 +135,11 @@ export class FleetObject extends DurableObject<AggregateEnv> implements FleetRpc
     await endVoidWatchers(this.env.TENANT, this.ctx.id.name ?? "", this.#watchers);
     await this.#renewLater();
     const zones = await this.#zones();
-    if (!(zones instanceof Problem)) this.#watchers.send(await this.#snapshot(zones)); // else leases last until the next alarm
+    if (!(zones instanceof Problem)) this.#watchers.send(written<FleetFrame>(await this.#snapshot(zones))); // else leases last until the next alarm
   }
 
-  override async webSocketMessage(): Promise<void> {
-    // Watchers have nothing to say yet; what they send is ignored.
+  override async webSocketMessage(ws: WebSocket, said: string | ArrayBuffer): Promise<void> {
+    this.#watchers.heard(ws, said);
   }
 
   override async webSocketClose(ws: WebSocket): Promise<void> {

@@ -1,4 +1,5 @@
 // Numbered frames → the body of one answer of type text/event-stream.
+import type { Written } from "./frame-log.ts";
 
 /** Bytes that may wait in a slow reader's way before the stream is cut; it comes back with its last id. */
 const WAITING_BYTES_MAX = 1_000_000;
@@ -30,8 +31,8 @@ export class EventStream {
   }
 
   /** Sends a frame as an event of its type, under its number. */
-  send(frame: { type: string; seq: number }): void {
-    this.#write(`id: ${frame.seq}\nevent: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`);
+  send({ frame, text }: Written<{ type: string; seq: number }>): void {
+    this.#write(`id: ${frame.seq}\nevent: ${frame.type}\ndata: ${text}\n\n`);
   }
 
   /** Sends a byte that means nothing. */

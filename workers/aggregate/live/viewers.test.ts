@@ -15,6 +15,7 @@ import {
   watch,
   zoneOf,
 } from "../zone/zone-test-support.ts";
+import { FrameLog } from "./frame-log.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 afterEach(() => {
@@ -190,4 +191,78 @@ it.each([
   };
   expect(await agreed("bearer.x, telltale.v1")).toBe("telltale.v1");
   expect(await agreed("telltale.v2,mqtt,bearer.x")).toBe(null);
+});
+
+it.each(["zone", "fleet"] as const)(
+  "[L101] a viewer of a %s that acknowledges nothing is cut a megabyte after it was asked, over hibernations, and comes back with its last number; one that does stays",
+  async (kind) => {
+    const stub = kind === "zone" ? zoneOf("mute") : env.FLEET.getByName("mute");
+    const path = kind === "zone" ? "/v1/zones/north/stream" : "/v1/fleet/stream";
+    const open = async (query = "") =>
+      new TestSocket<ZoneFrame | FleetFrame>(await stub.fetch(upgrade(path + query)));
+    const [mute, reading] = [await open(), await open()];
+    const answered = new Set<number>();
+    const told = (frame: ZoneFrame | FleetFrame) => frame.type === "alert";
+    await Promise.all([mute, reading].map((socket) => socket.until(({ type }) => type === "snapshot")));
+    let isCut = false;
+    void mute.closed.then(() => {
+      isCut = true;
+    });
+    let pushed = 0;
+    for (; !isCut && pushed < 40; pushed++) {
+      const alert = { ...firing("d1"), zone: "north", revision: pushed + 1, context: "x".repeat(50_000) };
+      const event = { ...fired(alert), incident: "north.1" };
+      if (kind === "fleet") await env.FLEET.getByName("mute").push([event]);
+      else await runInDurableObject<ZoneObject, void>(zoneOf("mute"), (object) => object.alerts([event]));
+      await vi.waitFor(() => expect(reading.frames.filter(told)).toHaveLength(pushed + 1));
+      for (const { type, seq } of reading.frames) {
+        if (type !== "ask" || answered.has(seq)) continue;
+        answered.add(seq);
+        reading.send({ type: "ack", seq });
+      }
+      if (pushed % 10 === 3) await evictDurableObject(stub);
+    }
+    expect(await mute.closed).toBe(1013);
+    const bytes = mute.frames.reduce((sum, frame) => sum + JSON.stringify(frame).length, 0);
+    expect(bytes).toBeGreaterThan(1_000_000);
+    expect(bytes).toBeLessThan(1_400_000);
+    expect(answered.size).toBeGreaterThan(1);
+    const last = mute.frames.filter(told).at(-1)!.seq;
+    const again = await open(`?after=${last}`);
+    await again.until(({ type }) => type === "snapshot" || type === "alert");
+    expect(again.frames[0]!.seq).toBeGreaterThan(last);
+    again.close();
+    reading.close();
+  },
+);
+
+it("[L105] a gap of more than a megabyte is told by a snapshot", () => {
+  const log = new FrameLog<ZoneFrame>();
+  const numbers = Array.from({ length: 30 }, () => log.add({ type: "left", device: "d".repeat(50_000) })).map(
+    ({ frame }) => frame.seq,
+  );
+  expect(log.since(numbers[0]!)).toBeUndefined();
+  const kept = log.since(numbers[10]!)!;
+  expect(kept.map(({ frame }) => frame.seq)).toEqual(numbers.slice(11));
+  expect(kept.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(1_000_000);
+});
+
+it("[L104] an event stream that nobody reads is ended when a megabyte waits, and what waited is there to be read", async () => {
+  const fleet = env.FLEET.getByName("unread");
+  const events = new TestEvents<FleetFrame>(await fleet.fetch("https://telltale.test/v1/fleet/stream"));
+  await events.next();
+  let pushed = 0;
+  for (; (await fleet.viewers()) > 0; pushed++) {
+    expect(pushed).toBeLessThan(100);
+    const alert = { ...firing("d1"), zone: "north", revision: pushed + 1, context: "x".repeat(50_000) };
+    await fleet.push([{ ...fired(alert), incident: "north.1" }]);
+  }
+  await expect(
+    (async () => {
+      for (;;) await events.next();
+    })(),
+  ).rejects.toThrow("the stream ended");
+  const bytes = events.frames.reduce((sum, frame) => sum + JSON.stringify(frame).length, 0);
+  expect(bytes).toBeGreaterThan(900_000);
+  expect(events.frames.length).toBeLessThan(pushed + 1);
 });

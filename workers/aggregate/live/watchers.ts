@@ -1,11 +1,23 @@
 // Who watches a zone or the fleet: hibernatable WebSockets and server-sent events, each for all of it or for one device.
+import {
+  afterAnswer,
+  afterSending,
+  afterSleep,
+  type Credit,
+  FULL_CREDIT,
+  isOverdrawn,
+  isToBeWritten,
+  UNANSWERED_BYTES_MAX,
+} from "../../../core/live/credit.ts";
 import { isRevoked } from "../../../core/token/revocation.ts";
+import { type AskFrame, viewerFrame } from "../../../schemas/live.ts";
 import type { Revocation, TokenLife } from "../../../schemas/token.ts";
 import { wallMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { notedToken, TOKEN_ENDED, UNKNOWN } from "../../token-note.ts";
 import { LIVE_SUBPROTOCOL, switchProtocols } from "../../upgrade.ts";
 import { EventStream } from "./event-stream.ts";
+import { LastFrames, type Written } from "./frame-log.ts";
 
 /** PERSISTED: a watcher's attachment, across hibernation. */
 interface Attachment {
@@ -14,10 +26,20 @@ interface Attachment {
   renewAt?: number | undefined;
   /** The token it was opened with; absent: not known. */
   token?: TokenLife | undefined;
+  /** What it has not acknowledged; absent: from a version that did not ask. */
+  credit?: Credit | undefined;
 }
 
-/** Frames that pass while a watcher waits for its snapshot; beyond it the oldest go, for the snapshot is newer anyway. */
+/** A WebSocket, and what is kept of it. */
+type Viewer = Attachment & { ws: WebSocket; credit: Credit };
+
+/**
+ * Frames that pass while a watcher waits for its snapshot; beyond them, or their bytes, the oldest go, for the snapshot is
+ * newer anyway. They are half of what a socket may be sent unanswered: nobody is cut for what passed before.
+ */
 const BACKLOG_FRAMES_MAX = 1_000;
+const BACKLOG_BYTES_MAX = UNANSWERED_BYTES_MAX / 2;
+const backlog = <F>() => new LastFrames<F>(BACKLOG_FRAMES_MAX, BACKLOG_BYTES_MAX);
 /** Each frame is sent to each of them, and each that comes costs a snapshot. */
 const SOCKETS_MAX = 1_000;
 /** What waits in the way of slow readers lies in the object's memory, up to 1 MB each of 128. */
@@ -26,6 +48,13 @@ const EVENT_STREAMS_MAX = 64;
 const COMMENT_EVERY_MS = 20_000;
 /** Something is wrong on our side; who connects again is served anew. */
 const FAULT = { code: 1011, reason: "this viewer cannot be served: connect again" };
+/** It has a megabyte to read that it does not: the runtime does not say what waits for a socket, so it is asked. */
+const TOO_SLOW = {
+  code: 1013,
+  reason: "a frame `ask` was not acknowledged: connect again with the last seq seen",
+};
+/** More is no acknowledgement. */
+const SAID_LENGTH_MAX = 200;
 
 /** `device`: whom it is about; absent: it concerns all who watch. */
 export interface Frame {
@@ -39,7 +68,7 @@ export interface Watcher<F extends Frame> {
   /** The one device it watches; undefined: all. */
   device: string | undefined;
   /** Sends a frame at once, past those that wait; to a watcher that has gone, nothing. */
-  send(frame: F): void;
+  send(frame: Written<F>): void;
   /** To be called after the first frame: sends those that waited, and from then on each as it comes. */
   ready(): void;
   /** Ends the connection because of a fault of ours; who watches connects again. */
@@ -53,15 +82,17 @@ export interface Watcher<F extends Frame> {
 export class ZoneWatchers<F extends Frame> {
   readonly #ctx: DurableObjectState;
   /** Watchers that wait for their first frame, and event streams; sockets that are ready live in the runtime. */
-  readonly #waiting = new Map<WebSocket, F[]>();
+  readonly #waiting = new Map<WebSocket, LastFrames<F>>();
   readonly #streams = new Set<{
     watcher: Watcher<F>;
     events: EventStream;
-    waiting: F[] | undefined;
+    waiting: LastFrames<F> | undefined;
     token: TokenLife | undefined;
   }>();
   /** Runs while there is an event stream, which keeps the object awake anyway. */
   #comments: ReturnType<typeof setInterval> | undefined;
+  /** What sockets have not acknowledged, as far as it is known since the object woke. */
+  readonly #credits = new Map<WebSocket, Credit>();
   #renewAt: number | undefined;
   /** What was revoked, as far as was heard. */
   #revoked: Revocation | undefined;
@@ -83,9 +114,7 @@ export class ZoneWatchers<F extends Frame> {
 
   set renewAt(atMs: number | undefined) {
     this.#renewAt = atMs;
-    for (const { ws, device, token } of this.#sockets()) {
-      served(ws, () => ws.serializeAttachment({ device, renewAt: atMs, token } satisfies Attachment));
-    }
+    for (const viewer of this.#sockets()) served(viewer.ws, () => keepOf({ ...viewer, renewAt: atMs }));
   }
 
   /** Ends those whose token has expired or is among `revoked`, now and as they come. */
@@ -103,9 +132,9 @@ export class ZoneWatchers<F extends Frame> {
     return true;
   }
 
-  /** How many watch. */
+  /** How many watch; one that we closed does no more, also while its connection lasts. */
   get count(): number {
-    return this.#streams.size + this.#ctx.getWebSockets().length;
+    return this.#streams.size + this.#ctx.getWebSockets().filter(isOpen).length;
   }
 
   /** Whether somebody watches this device; without a device, whether anybody watches. */
@@ -116,20 +145,19 @@ export class ZoneWatchers<F extends Frame> {
   }
 
   /** Sends a frame to all it concerns; a watcher that has no first frame yet gets it after that. */
-  send(frame: F): void {
-    const { device } = frame;
-    const text = JSON.stringify(frame);
+  send(frame: Written<F>): void {
+    const { device } = frame.frame;
     for (const socket of this.#sockets()) {
       if (device !== undefined && !shows(socket.device, device)) continue;
       if (this.#ended(socket.ws, socket.token)) continue;
       const waiting = this.#waiting.get(socket.ws);
-      if (waiting !== undefined) keep(waiting, frame);
-      else sendText(socket.ws, text);
+      if (waiting !== undefined) waiting.keep(frame);
+      else this.#tell(socket, frame);
     }
     for (const stream of this.#streams) {
       if (device !== undefined && !shows(stream.watcher.device, device)) continue;
       if (this.#ended(closing(stream.events), stream.token)) continue;
-      if (stream.waiting !== undefined) keep(stream.waiting, frame);
+      if (stream.waiting !== undefined) stream.waiting.keep(frame);
       else stream.watcher.send(frame);
     }
   }
@@ -154,13 +182,14 @@ export class ZoneWatchers<F extends Frame> {
     server.serializeAttachment({ device, renewAt, token } satisfies Attachment);
     this.#ctx.acceptWebSocket(server);
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    this.#waiting.set(server, []);
+    this.#waiting.set(server, backlog());
+    this.#credits.set(server, FULL_CREDIT);
     this.#ended(server, token);
     const watcher: Watcher<F> = {
       device,
-      send: (frame) => sendText(server, JSON.stringify(frame)),
+      send: (frame) => served(server, () => this.#tell(this.#viewer(server), frame)),
       ready: () => {
-        const frames = this.#waiting.get(server) ?? [];
+        const frames = this.#waiting.get(server)?.frames ?? [];
         this.#waiting.delete(server);
         for (const frame of frames) watcher.send(frame);
       },
@@ -187,14 +216,14 @@ export class ZoneWatchers<F extends Frame> {
       device,
       send: (frame) => events.send(frame),
       ready: () => {
-        const frames = stream.waiting ?? [];
+        const frames = stream.waiting?.frames ?? [];
         stream.waiting = undefined;
         for (const frame of frames) watcher.send(frame);
       },
       fail: () => events.end(),
     };
     const token = notedToken(request);
-    const stream = { watcher, events, waiting: [] as F[] | undefined, token };
+    const stream = { watcher, events, waiting: backlog<F>() as LastFrames<F> | undefined, token };
     this.#streams.add(stream);
     this.#comments ??= setInterval(() => {
       for (const { events: each } of this.#streams) each.comment();
@@ -204,18 +233,56 @@ export class ZoneWatchers<F extends Frame> {
     return { watcher, response: new Response(events.body, { headers }) };
   }
 
+  /** Takes what a viewer says: that it has received what it was asked about. Anything else is ignored. */
+  heard(ws: WebSocket, said: string | ArrayBuffer): void {
+    const seq = acknowledged(said);
+    if (seq === undefined) return;
+    served(ws, () => {
+      const viewer = this.#viewer(ws);
+      const credit = afterAnswer(viewer.credit, seq);
+      this.#credits.set(ws, credit);
+      keepOf({ ...viewer, credit });
+    });
+  }
+
   /** Drops a socket that has closed. */
   forget(ws: WebSocket): void {
     this.#waiting.delete(ws);
+    this.#credits.delete(ws);
+  }
+
+  /**
+   * Sends a frame to a viewer, and asks it to acknowledge when that is due; one that was asked and did not answer, while a
+   * megabyte more was sent, is closed.
+   */
+  #tell(viewer: Viewer, { frame: { seq }, text, bytes }: Written<F>): void {
+    const { ws, credit } = viewer;
+    if (!isOpen(ws)) return;
+    served(ws, () => {
+      if (isOverdrawn(credit, bytes)) {
+        ws.close(TOO_SLOW.code, TOO_SLOW.reason);
+        return;
+      }
+      ws.send(text);
+      const owed = afterSending(credit, { bytes, seq });
+      if (owed.askedSeq === seq) ws.send(JSON.stringify({ type: "ask", seq } satisfies AskFrame));
+      if (!this.#credits.has(ws) || isToBeWritten(credit, owed)) keepOf({ ...viewer, credit: owed });
+      this.#credits.set(ws, owed);
+    });
+  }
+
+  /** @throws Error: what is kept of it is not what we write. */
+  #viewer(ws: WebSocket): Viewer {
+    const attachment = attachmentOf(ws);
+    return { ...attachment, ws, credit: this.#credits.get(ws) ?? afterSleep(attachment.credit) };
   }
 
   /** The open sockets, and whom each watches; one whose attachment is not what we write is closed. */
-  #sockets(): (Attachment & { ws: WebSocket })[] {
-    const open = this.#ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.OPEN);
-    return open.flatMap((ws) => {
-      const attachment = served(ws, () => attachmentOf(ws));
-      return attachment === undefined ? [] : { ...attachment, ws };
-    });
+  #sockets(): Viewer[] {
+    return this.#ctx
+      .getWebSockets()
+      .filter(isOpen)
+      .flatMap((ws) => served(ws, () => this.#viewer(ws)) ?? []);
   }
 }
 
@@ -241,7 +308,9 @@ function attachmentOf(ws: WebSocket): Attachment {
   if (!isOurs(read.device, "string") || !isOurs(read.renewAt, "number"))
     throw new Error("a viewer with an odd attachment");
   if (!isOurs(read.token, "object")) throw new Error("a viewer with an odd token");
-  return { device: read.device, renewAt: read.renewAt, token: read.token };
+  if (read.credit !== undefined && typeof read.credit?.bytes !== "number")
+    throw new Error("a viewer of odd credit");
+  return { device: read.device, renewAt: read.renewAt, token: read.token, credit: read.credit };
 }
 
 /** An event stream as what can be closed. */
@@ -257,6 +326,8 @@ function served<T>(ws: WebSocket, serve: () => T): T | undefined {
     return undefined;
   }
 }
+
+const isOpen = ({ readyState }: WebSocket) => readyState === WebSocket.OPEN;
 
 function close(ws: WebSocket): void {
   try {
@@ -274,11 +345,16 @@ function checkRoom(what: string, open: number, most: number): void {
   );
 }
 
-function keep<F>(waiting: F[], frame: F): void {
-  waiting.push(frame);
-  if (waiting.length > BACKLOG_FRAMES_MAX) waiting.shift();
+function keepOf({ ws, ...attachment }: Viewer): void {
+  ws.serializeAttachment(attachment satisfies Attachment);
 }
 
-function sendText(ws: WebSocket, text: string): void {
-  if (ws.readyState === WebSocket.OPEN) served(ws, () => ws.send(text));
+/** Returns the number that a viewer acknowledges; undefined: it says something else. */
+function acknowledged(said: string | ArrayBuffer): number | undefined {
+  if (typeof said !== "string" || said.length > SAID_LENGTH_MAX) return undefined;
+  try {
+    return viewerFrame.safeParse(JSON.parse(said)).data?.seq;
+  } catch {
+    return undefined;
+  }
 }

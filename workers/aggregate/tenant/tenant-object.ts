@@ -14,7 +14,7 @@ import {
 } from "../../../schemas/limits.ts";
 import type { BusyDevice, TenantUse } from "../../../schemas/message.ts";
 import { type SettingsChange, type TenantSettings, tenantSettings } from "../../../schemas/tenant.ts";
-import type { Issuer, Revocation, TenantRevokeOrder } from "../../../schemas/token.ts";
+import type { Admission, Issuer, Revocation, TenantRevokeOrder } from "../../../schemas/token.ts";
 import { wallMs } from "../../clock.ts";
 import type { AggregateEnv } from "../env.ts";
 import { DeviceCount } from "./device-count.ts";
@@ -171,10 +171,14 @@ export class TenantObject extends Base {
     return revoke(this.chosen?.people, { ids }, now, Number.POSITIVE_INFINITY)!;
   }
 
-  /** Returns which tokens of people are void. */
-  revoked(): Revocation {
-    const { tokens, people } = this.chosen ?? {};
-    return { notBeforeMs: tokens?.notBeforeMs ?? 0, ids: people?.ids ?? [] };
+  /** Returns which tokens of people are void, and how many streams may be open. */
+  revoked(): Admission {
+    const { tokens, people, limits } = this.chosen ?? {};
+    return {
+      notBeforeMs: tokens?.notBeforeMs ?? 0,
+      ids: people?.ids ?? [],
+      viewersMax: limits?.viewers ?? null,
+    };
   }
 
   /**

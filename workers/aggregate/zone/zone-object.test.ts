@@ -1,6 +1,7 @@
-import { env } from "cloudflare:test";
+import { env, runInDurableObject } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
-import { type SnapshotFrame, type UpdateFrame, zoneFrame } from "../../../schemas/live.ts";
+import { SNAPSHOT_BYTES_MAX } from "../../../schemas/limits.ts";
+import { type SnapshotFrame, snapshotFrame, type UpdateFrame, zoneFrame } from "../../../schemas/live.ts";
 import type { ZoneRpc } from "../../../schemas/message.ts";
 import type { ServerFrame } from "../../../schemas/reading.ts";
 import { packed, T0, TestSocket, upgrade } from "../../test-support.ts";
@@ -207,3 +208,54 @@ it("[F24] a zone's stream says how much a hot device sends, and nothing of the o
   expect(Object.keys(glance)).not.toContain("limits");
   expect(devices.find((one) => one.device === "calm")).not.toHaveProperty("reportsPerSecond");
 });
+
+it("[L102] the snapshot of a crowded zone, asked or streamed, is no larger than a mebibyte and says what it leaves out", async () => {
+  vi.spyOn(DeviceObject.prototype, "watch").mockImplementation(crowded);
+  const zone = await crowd("packed", 250);
+  const asked = await zone.fetch("https://telltale.test/snapshot");
+  const text = await asked.text();
+  expect(text.length).toBeLessThanOrEqual(SNAPSHOT_BYTES_MAX);
+  const snapshot = snapshotFrame.parse(JSON.parse(text));
+  expect(snapshot.devices.length + snapshot.missing.length + (snapshot.missingLeftOut ?? 0)).toBe(250);
+  for (const { metrics, metricsLeftOut } of snapshot.devices)
+    expect(Object.keys(metrics).length + metricsLeftOut!).toBe(50);
+  const streamed = await (await watch("packed")).until(isSnapshot);
+  expect(JSON.stringify(streamed).length).toBeLessThanOrEqual(SNAPSHOT_BYTES_MAX);
+});
+
+it("[L103] what it leaves out is asked page by page", async () => {
+  vi.spyOn(DeviceObject.prototype, "watch").mockImplementation(crowded);
+  const zone = await crowd("paged", 60);
+  const seen: string[] = [];
+  let after: string | null = "";
+  while (after !== null) {
+    const page: SnapshotFrame = await (
+      await zone.fetch(`https://telltale.test/snapshot?limit=40&after=${after}`)
+    ).json();
+    expect(page.devices.every(({ metrics }) => Object.keys(metrics).length === 50)).toBe(true);
+    seen.push(...page.devices.map(({ device }) => device));
+    after = page.next!;
+  }
+  expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => `d${1_000 + i}`));
+});
+
+/** A zone of devices that are known to it only. */
+async function crowd(tenant: string, count: number) {
+  const zone = env.ZONE.getByName(`${tenant}/default`);
+  await runInDurableObject<ZoneObject, void>(zone, async (object) => {
+    for (let i = 0; i < count; i++) await object.presence(`d${1_000 + i}`, true);
+  });
+  // Awake they all answer in time, however slow the machine.
+  for (let i = 0; i < count; i++) await env.DEVICE.getByName(`${tenant}/d${1_000 + i}`).watch(0);
+  return zone;
+}
+
+/** What a device of 50 metrics with long names answers. */
+async function crowded(this: DeviceObject) {
+  const device = (this as unknown as { ctx: DurableObjectState }).ctx.id.name!.split("/")[1]!;
+  const metrics = many("m".repeat(100), 50).map(
+    ([name, value]) => [name, { at: T0, value, receivedAt: T0 }] as const,
+  );
+  const about = { device, zone: "default", name: null, model: null, connected: true };
+  return { ...about, lastReceivedAt: T0, reportEveryMs: null, metrics: Object.fromEntries(metrics) };
+}

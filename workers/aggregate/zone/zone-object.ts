@@ -1,7 +1,8 @@
 // One zone: its members, who watches them, and the stream of what changes. Asks devices only while somebody looks.
 import { DurableObject } from "cloudflare:workers";
+import { fitPage, SnapshotFit } from "../../../core/live/fit-snapshot.ts";
 import type { Alert, AlertEvent, IncidentSnapshot, Refusal } from "../../../schemas/alert.ts";
-import { GLANCE_METRICS_MAX } from "../../../schemas/limits.ts";
+import { GLANCE_METRICS_MAX, METRICS_PER_REPORT_MAX, SNAPSHOT_PAGE_MAX } from "../../../schemas/limits.ts";
 import type { DeviceGlance, SnapshotFrame, ZoneFrame } from "../../../schemas/live.ts";
 import type { LivePush, NoticeReceipt, ZoneRpc } from "../../../schemas/message.ts";
 import type { Revocation } from "../../../schemas/token.ts";
@@ -10,10 +11,10 @@ import { problemResponse } from "../../problem.ts";
 import type { AggregateEnv } from "../env.ts";
 import { askAll } from "../live/ask-all.ts";
 import { endVoidWatchers } from "../live/end-void-watchers.ts";
-import { FrameLog, lastSeen, type Unnumbered } from "../live/frame-log.ts";
+import { FrameLog, lastSeen, type Unnumbered, written } from "../live/frame-log.ts";
 import { LEASE_MS, RENEW_EVERY_MS } from "../live/lease.ts";
 import { ZoneAlarm } from "../live/object-alarm.ts";
-import { shows, type Watcher, welcomed, ZoneWatchers } from "../live/watchers.ts";
+import { type Frame, shows, type Watcher, welcomed, ZoneWatchers } from "../live/watchers.ts";
 import { ZoneAlerts } from "./zone-alerts.ts";
 import { ZoneFleet } from "./zone-fleet.ts";
 import { ZoneStore } from "./zone-store.ts";
@@ -125,11 +126,17 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     return this.#watchers.count;
   }
 
-  /** `…/stream` (WebSocket, or server-sent events) and `…/snapshot`; `?device=` one device only, `?after=` the last seq seen. */
+  /**
+   * `…/stream` (WebSocket, or server-sent events) and `…/snapshot`; `?device=` one device only. `?after=` of a stream: the last
+   * seq seen; of a snapshot with `?limit=` a page of devices.
+   */
   override async fetch(request: Request): Promise<Response> {
-    const url = new URL(request.url);
-    const device = url.searchParams.get("device") ?? undefined;
-    if (url.pathname.endsWith("/snapshot")) return Response.json(await this.#snapshot(device, 0));
+    const { pathname, searchParams } = new URL(request.url);
+    const device = searchParams.get("device") ?? undefined;
+    if (pathname.endsWith("/snapshot")) {
+      const isPage = searchParams.has("after") || searchParams.has("limit");
+      return Response.json(isPage ? await this.#page(searchParams) : await this.#snapshot(device, 0));
+    }
     try {
       const { watcher, response } = this.#watchers.accept(request, device);
       this.ctx.waitUntil(welcomed(watcher, this.#welcome(watcher, lastSeen(request))));
@@ -145,34 +152,58 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     const missed = this.#log.since(after);
     if (missed !== undefined) {
       for (const frame of missed) {
-        if (frame.type !== "snapshot" && shows(watcher.device, frame.device)) watcher.send(frame);
+        const { device } = frame.frame as Frame;
+        if (device === undefined || shows(watcher.device, device)) watcher.send(frame);
       }
       watcher.ready();
       return;
     }
-    watcher.send(await this.#snapshot(watcher.device, wallMs() + LEASE_MS));
+    watcher.send(written<ZoneFrame>(await this.#snapshot(watcher.device, wallMs() + LEASE_MS)));
     watcher.ready();
   }
 
-  /** Asks the devices; their answers are the snapshot, and `leaseUntilMs` above 0 makes them push from now on. */
+  /**
+   * Asks the devices; their answers, as far as they fit, are the snapshot, and `leaseUntilMs` above 0 makes them push from
+   * now on. Holds two snapshots' bytes at most.
+   */
   async #snapshot(device: string | undefined, leaseUntilMs: number): Promise<SnapshotFrame> {
     const asked = [...this.#store.members().keys()].filter((name) => device === undefined || name === device);
     const seq = this.#log.next();
     const alerts = this.#alerts.active().filter((alert) => shows(device, alert.device));
     const metricsMax = device === undefined ? GLANCE_METRICS_MAX : undefined;
-    const answers = await this.#ask(asked, leaseUntilMs, metricsMax);
-    const devices = answers.filter((answer): answer is DeviceGlance => answer !== undefined);
-    const missing = asked.filter((_, index) => answers[index] === undefined);
-    return { type: "snapshot", seq, zone: this.#zone, at: wallMs(), devices, missing, alerts };
+    const fit = new SnapshotFit(metricsMax ?? METRICS_PER_REPORT_MAX);
+    const missing = await this.#ask(asked, leaseUntilMs, metricsMax, (glance) => fit.add(glance));
+    return { type: "snapshot", seq, zone: this.#zone, at: wallMs(), ...fit.finish(missing, alerts) };
   }
 
-  #ask(
+  /** A page of the devices by id, whoever reported when: asks them, and leases nothing. */
+  async #page(query: URLSearchParams): Promise<SnapshotFrame> {
+    const after = query.get("after") ?? "";
+    const limit = Number(query.get("limit") ?? SNAPSHOT_PAGE_MAX);
+    const following = [...this.#store.members().keys()].filter((name) => name > after).sort();
+    const asked = following.slice(0, limit);
+    const seq = this.#log.next();
+    const onPage = new Set(asked);
+    const alerts = this.#alerts.active().filter((alert) => onPage.has(alert.device));
+    const answers: (DeviceGlance | undefined)[] = new Array(asked.length).fill(undefined);
+    await this.#ask(asked, 0, GLANCE_METRICS_MAX, (glance, index) => {
+      answers[index] = glance;
+    });
+    const page = fitPage(asked, answers, alerts, asked.length === following.length);
+    return { type: "snapshot", seq, zone: this.#zone, at: wallMs(), ...page };
+  }
+
+  /** Hands each answer to `take`. Returns who did not answer, or never reported. */
+  async #ask(
     devices: string[],
     leaseUntilMs: number,
     metricsMax: number | undefined,
-  ): Promise<(DeviceGlance | undefined)[]> {
-    return askAll(devices, (device) =>
-      this.env.DEVICE.getByName(`${this.#tenant}/${device}`).watch(leaseUntilMs, metricsMax),
+    take: (glance: DeviceGlance, index: number) => void = () => undefined,
+  ): Promise<string[]> {
+    return await askAll(
+      devices,
+      (device) => this.env.DEVICE.getByName(`${this.#tenant}/${device}`).watch(leaseUntilMs, metricsMax),
+      take,
     );
   }
 
@@ -233,8 +264,8 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
     await this.#ask(watched, wallMs() + LEASE_MS, GLANCE_METRICS_MAX); // the answers are not shown
   }
 
-  override async webSocketMessage(): Promise<void> {
-    // Watchers have nothing to say yet; what they send is ignored.
+  override async webSocketMessage(ws: WebSocket, said: string | ArrayBuffer): Promise<void> {
+    this.#watchers.heard(ws, said);
   }
 
   override async webSocketClose(ws: WebSocket): Promise<void> {

@@ -35,7 +35,7 @@ zones.get("/:zone/snapshot", requireRole("viewer", snapshotQuery), async (c) => 
 
 zones.get("/:zone/stream", requireRole("viewer", zoneStreamQuery), async (c) => {
   const zone = nameOf(c.req.param("zone"));
-  await roomForViewer(c.env, c.var.caller.tenant, zone);
+  await roomForViewer(c.env, c.var.caller.tenant, c.var.viewersMax, zone);
   return await stream(
     c.req.raw,
     c.var.caller,
@@ -83,7 +83,7 @@ fleet.get("/names", requireRole("viewer", namesQuery), async (c) =>
 );
 
 fleet.get("/stream", requireRole("viewer", fleetStreamQuery), async (c) => {
-  await roomForViewer(c.env, c.var.caller.tenant);
+  await roomForViewer(c.env, c.var.caller.tenant, c.var.viewersMax);
   return await stream(c.req.raw, c.var.caller, "stream", c.env.FLEET.getByName(c.var.caller.tenant));
 });
 
