@@ -35,7 +35,7 @@ const NOT_OF_SHAPE = new Set([...OF_THE_CLOCK, "device_missing", "device_mismatc
 const OF_SHAPE = new Set(["malformed_json", "empty_body", "invalid_body", "unknown_setting"]);
 /** How a body is refused whose time is over, which no schema knows. */
 const IS_OVER = /is over; now it is/;
-/** Bodies that a tenant takes at most of a door: fewer than it may have jobs, rules or channels. */
+/** Bodies that a tenant takes at most of a door that makes something: fewer than it may have jobs, rules or channels. */
 const TAKEN_A_TENANT = 15;
 
 const named = REPORTS.map((report) => ({ device: "pump-1", ...report }));
@@ -189,7 +189,8 @@ function apiDoor(
   let taken = 0;
   let tenant = "";
   const send = async (body: string) => {
-    const next = `${name.replace(/\W+/g, "-")}-${Math.floor(taken / TAKEN_A_TENANT)}`;
+    const nth = method === "POST" ? Math.floor(taken / TAKEN_A_TENANT) : 0;
+    const next = `${name.replace(/\W+/g, "-")}-${nth}`;
     if (next !== tenant) {
       tenant = next;
       await ask(tenant, "POST", "/v1/rules", JSON.stringify({ ...RULE, id: "hot" }));

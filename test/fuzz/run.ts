@@ -19,8 +19,8 @@ const OPTIONS = {
 } as const;
 /** Times as long for sixteen times as much, from which on it is no longer linear. */
 const GROWTH_MAX = 100;
-/** How much more memory a door may leave in use; a server's is not tidied up between doors. */
-const MEMORY_GROWTH_MB_MAX = { here: 200, http: 500 };
+/** How much more memory a door may leave in use; a local server tidies up when it likes. */
+const MEMORY_GROWTH_MB_MAX = { here: 200, http: 1_000 };
 
 runCommand(USAGE, async () => {
   const { values } = parseArgs({ options: OPTIONS });
