@@ -88,6 +88,7 @@ export const PROBLEM_STATUS = {
   quota_storage: 429,
   quota_viewers: 429,
   quota_jobs: 429,
+  quota_imports: 429,
   too_many_failures: 429,
   unavailable: 503,
   not_configured: 503,

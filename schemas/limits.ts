@@ -40,6 +40,8 @@ export const REPORTS_PER_SECOND_MAX = 10_000;
 export const BURST_MAX = 1_000_000;
 /** Most jobs of a tenant, its deletions aside, that take parts or run at once. */
 export const JOBS_PER_TENANT_MAX = 20;
+/** Most bytes that the parts of a tenant's imports take in R2 until those are over: some ten thousand million readings. */
+export const IMPORT_BYTES_MAX = 10_000_000_000;
 /** Most live viewers that a tenant may be limited to. */
 export const VIEWERS_MAX = 1_000_000;
 /** Most models that a tenant may give a rate of their own. */

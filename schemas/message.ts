@@ -353,6 +353,8 @@ export interface BusyDevice {
   reportsPerSecond: number | null;
   /** Readings refused since it told the last time, by why. */
   refused: Partial<Record<LimitCode, number>>;
+  /** Readings that came beyond its rate and were thinned, since it told the last time. */
+  thinned: number;
 }
 
 /** What the tenant's object knows of who sends too much. */
@@ -363,6 +365,9 @@ export interface TenantUse {
   refused: Partial<Record<LimitCode, number>>;
   /** The devices most was refused of. */
   refusedByDevice: Record<string, number>;
+  /** Readings that came beyond their device's rate and were thinned, and of which devices most. */
+  thinned: number;
+  thinnedByDevice: Record<string, number>;
   sinceMs: number;
 }
 

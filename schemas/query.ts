@@ -344,21 +344,23 @@ export const activityQuery = z.object({
 export type ActivityQuery = z.infer<typeof activityQuery>;
 
 /**
- * A page of the tenant's devices by id, and how many readings of how many metrics each has by bucket. Nothing is counted
- * before `countedFromMs`: these hours have left D1. From `settledToMs` on devices may still hold what is not counted yet.
+ * A page of the tenant's devices by id, and how many readings of how many metrics each has by bucket. Before
+ * `countedFromMs` the archive does not keep all. Buckets before `archivedToMs` are counted from the archive, for they have
+ * left D1. From `settledToMs` on devices may still hold what is not counted yet.
  */
 export const activityAnswer = z.object({
   bucket: z.enum(["1h", "1d"]),
   fromMs: z.number(),
   toMs: z.number(),
   countedFromMs: z.number(),
+  archivedToMs: z.number(),
   settledToMs: z.number(),
   devices: z.array(
     z.object({
       device: deviceName,
       zone: z.string(),
       name: z.string().nullable(),
-      /** Null: they are too much to be counted at once (8 MB of rollups); ask for a shorter range. */
+      /** Null: they are too much to be counted at once (8 MB of rollups, 200,000 rows of the archive); ask for a shorter range. */
       readings: z.number().int().nullable(),
       /** Those that have readings, ascending. */
       buckets: z.array(

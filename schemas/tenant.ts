@@ -140,8 +140,8 @@ export const tenantSettingsChange = z
 export type SettingsChange = Omit<z.infer<typeof tenantSettingsChange>, "rulesVersion">;
 
 /**
- * `GET /v1/tenant/quota`: what the tenant may, what it has, and what was refused since `sinceMs`, counted in readings. A
- * device says what was refused of it once a minute; the counts begin anew when the tenant's object moves.
+ * `GET /v1/tenant/quota`: what the tenant may, what it has, and what was refused or thinned since `sinceMs`, counted in
+ * readings. A device says it of itself once a minute; the counts begin anew when the tenant's object moves.
  */
 export const quotaAnswer = z.object({
   limits: tenantSettings.shape.limits,
@@ -157,6 +157,10 @@ export const quotaAnswer = z.object({
   refused: z.partialRecord(z.enum(LIMIT_CODES), z.number().int()),
   /** The hundred devices most was refused of. */
   refusedByDevice: z.record(z.string(), z.number().int()),
+  /** Readings that came beyond their device's rate and were thinned: taken, and kept or counted. */
+  thinned: z.number().int(),
+  /** The hundred devices of which most were thinned. */
+  thinnedByDevice: z.record(z.string(), z.number().int()),
   sinceMs: z.number(),
 });
 export type QuotaAnswer = z.infer<typeof quotaAnswer>;

@@ -22,6 +22,12 @@ export const commandOf = (pid: number): string =>
 export const childrenOf = (parent: number): number[] =>
   allPids().filter((pid) => processOf(pid)?.parent === parent);
 
+/** How many bytes of memory a process has, as Linux says (VmRSS); undefined: not known. */
+export function residentBytesOf(pid: number): number | undefined {
+  const kib = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))?.[1];
+  return kib === undefined ? undefined : Number(kib) * 1024;
+}
+
 /** The pids of all processes. */
 export function allPids(): number[] {
   const names = HAS_PROC ? readdirSync("/proc") : ps(["-A", "-o", "pid="]).split("\n");

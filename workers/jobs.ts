@@ -2,7 +2,7 @@
 import { and, desc, eq, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { JobAnswer, JobKind, JobProgress, JobStatus } from "../schemas/job.ts";
-import { JOBS_PER_TENANT_MAX } from "../schemas/limits.ts";
+import { IMPORT_BYTES_MAX, JOBS_PER_TENANT_MAX } from "../schemas/limits.ts";
 import { job as jobTable } from "../schemas/tables.ts";
 import { Problem } from "./problem.ts";
 import { sortedId } from "./sorted-id.ts";
@@ -18,6 +18,8 @@ export interface SavedProgress extends JobProgress {
   /** Failures of the same step, one after another, and when it is tried again, by the wall clock. */
   failures: number;
   retryAt: number;
+  /** Of an import: how many bytes of parts it has in R2; absent: none. */
+  partBytes?: number;
 }
 
 const AT_THE_BEGINNING: SavedProgress = {
@@ -219,6 +221,49 @@ const RECEIVING_MS = 7 * 86_400_000;
 const discard = (reason: string) =>
   `SET status = 'running', progress = json_set(progress, '$.cursor', json_object('at', 'discard', 'reason', '${reason}'))`;
 const IS_DISCARDED = "coalesce(progress ->> '$.cursor.at' = 'discard', 0)";
+
+/** SQL for the bytes of parts that a tenant's imports have in R2; those of one that is done or discarded are deleted. */
+const PART_BYTES = `(SELECT coalesce(sum(progress ->> '$.partBytes'), 0) FROM job WHERE tenant = ?1 AND kind = 'import'
+  AND status IN ('receiving', 'running', 'stopped', 'failed') AND NOT ${IS_DISCARDED})`;
+const ADD_PART_BYTES = `
+  UPDATE job SET progress = json_set(progress, '$.partBytes', max(0, coalesce(progress ->> '$.partBytes', 0) + CAST(?3 AS INTEGER)))
+  WHERE tenant = ?1 AND id = ?2`;
+
+/**
+ * Counts bytes of a part that is about to be stored with its import, unless the tenant's imports would have more than
+ * they may. Reads the rows of the tenant's imports that are not over.
+ * @throws Problem `quota_imports`; when D1 fails.
+ */
+export async function takePartBytes(
+  control: D1Database,
+  tenant: string,
+  id: string,
+  bytes: number,
+): Promise<void> {
+  const [taken, waiting] = await control.batch<{ bytes: number }>([
+    control
+      .prepare(`${ADD_PART_BYTES} AND ${PART_BYTES} + ?3 <= ?4`)
+      .bind(tenant, id, bytes, IMPORT_BYTES_MAX),
+    control.prepare(`SELECT ${PART_BYTES} AS bytes`).bind(tenant),
+  ]);
+  if (taken!.meta.changes > 0) return;
+  throw new Problem(
+    "quota_imports",
+    `a tenant's imports that are not over have at most ${IMPORT_BYTES_MAX} bytes of parts, now ${waiting!.results[0]!.bytes}, and this part has ${bytes}; start or stop one, wait until it is over, and send the rest in another import`,
+    undefined,
+    60_000,
+  );
+}
+
+/** Counts bytes no more that were counted: a part of an import was not stored, or another took its place. @throws when D1 fails. */
+export async function givePartBytes(
+  control: D1Database,
+  tenant: string,
+  id: string,
+  bytes: number,
+): Promise<void> {
+  await control.prepare(ADD_PART_BYTES).bind(tenant, id, -bytes).run();
+}
 
 /**
  * Resumes a job that was stopped or failed, unless the tenant has as many as it may; any other stays as it is. Returns the

@@ -8,6 +8,7 @@ import {
   type ParquetQueryFilter,
   parquetMetadataAsync,
   parquetRead,
+  type RowGroup,
   type SchemaElement,
 } from "hyparquet";
 import { fromInt64 } from "../core/archive/int64.ts";
@@ -47,6 +48,26 @@ export async function openParquet(bucket: R2Bucket, key: string, byteLength: num
   };
   const metadata = await parquetMetadataAsync(file, { initialFetchSize: Math.min(FOOTER_BYTES, byteLength) });
   return { file, metadata, bytesRead: () => bytes };
+}
+
+/**
+ * Returns whether a row group can hold values of a column between `least` and `greatest`, as far as it says which it has.
+ */
+export function mayHold(
+  { columns }: RowGroup,
+  name: string,
+  least: string | Date,
+  greatest: string | Date,
+): boolean {
+  const { min, max } = extremesOf({ columns }, name);
+  return min === undefined || max === undefined || (min <= greatest && max >= least);
+}
+
+/** Returns the least and the greatest value of a column in a row group; undefined: it does not say. */
+export function extremesOf({ columns }: Pick<RowGroup, "columns">, name: string) {
+  const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === name);
+  const { min_value: min, max_value: max } = chunk?.meta_data?.statistics ?? {};
+  return { min, max };
 }
 
 /** Some row groups of a file: those in which `filter` may find rows by their statistics, or one by its number. */

@@ -23,8 +23,8 @@ export type RulesPush = typeof rulesPush.$inferSelect;
 /** How far a push goes before somebody else goes on. */
 interface Pace {
   devicesMax: number;
-  /** Asked between some devices and the next; absent: never over. */
-  isOver?: () => boolean;
+  /** Asked between some devices and the next, and given how many were told since; absent: never over. */
+  isOver?: (told: number) => boolean;
   /** A device that could not be told: true leaves it, and all after it, to the next who pushes; else it asks by itself. */
   stopsAtFailure: boolean;
 }
@@ -105,7 +105,7 @@ async function pushTo(
       );
       if (stopsAtFailure && told.includes(false)) return reached;
       reached = some.at(-1)!;
-      if (isOver()) return reached;
+      if (isOver(some.length)) return reached;
     }
     if (devices.length < asked) return undefined;
     left -= devices.length;

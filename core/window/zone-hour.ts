@@ -73,9 +73,18 @@ export class ZoneHoursBuilder {
         hour.readings += summary.count;
         addMetric(hour, metric, { devices: 1, votes: Math.round(VOTE / metrics.size), summary });
       }
-      if (hour.metrics.size > ZONE_METRICS_HELD_MAX) keepMostVoted(hour, ZONE_METRICS_HELD_MAX / 2);
+      holdMostVoted(hour);
       this.#summaries += hour.metrics.size;
     }
+  }
+
+  /** Adds an hour of a zone to that of the fleet, `id`, which is gathered unless `halve` dropped it. */
+  addHour({ zone, hourMs }: ZoneHourId, added: ZoneHour): void {
+    const hour = this.#hours.get(hourMs)?.get(zone);
+    if (hour === undefined) return;
+    this.#summaries -= hour.metrics.size;
+    addTo(hour, added);
+    this.#summaries += hour.metrics.size;
   }
 
   /** Drops the later half of the hours. */
@@ -103,13 +112,16 @@ export class ZoneHoursBuilder {
 export function mergeZoneHours(hours: readonly ZoneHour[]): ZoneHour | undefined {
   if (hours.length === 0) return undefined;
   const merged = emptyHour();
-  for (const hour of hours) {
-    merged.devices += hour.devices;
-    merged.readings += hour.readings;
-    merged.leftOut += hour.leftOut;
-    for (const [metric, of] of hour.metrics) addMetric(merged, metric, of);
-  }
+  for (const hour of hours) addTo(merged, hour);
   return keepMostVoted(merged, ZONE_METRICS_MAX);
+}
+
+function addTo(merged: ZoneHour, hour: ZoneHour): void {
+  merged.devices += hour.devices;
+  merged.readings += hour.readings;
+  merged.leftOut += hour.leftOut;
+  for (const [metric, of] of hour.metrics) addMetric(merged, metric, of);
+  holdMostVoted(merged);
 }
 
 /**
@@ -126,6 +138,10 @@ export const ZONE_METRICS_MAX = 1_000;
 const ZONE_METRICS_HELD_MAX = 10 * ZONE_METRICS_MAX;
 
 const emptyHour = (): ZoneHour => ({ devices: 0, readings: 0, metrics: new Map(), leftOut: 0 });
+
+function holdMostVoted(hour: ZoneHour): void {
+  if (hour.metrics.size > ZONE_METRICS_HELD_MAX) keepMostVoted(hour, ZONE_METRICS_HELD_MAX / 2);
+}
 
 function keepMostVoted(hour: ZoneHour, most: number): ZoneHour {
   if (hour.metrics.size <= most) return hour;

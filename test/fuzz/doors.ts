@@ -29,6 +29,9 @@ import { Problem } from "../../workers/problem.ts";
 import { readBody } from "../../workers/read-body.ts";
 import { nearJson } from "./grammar.ts";
 
+/** The year 2096: a silence that is over is refused. */
+const ALWAYS_TO_COME = 4e12;
+
 /** What came of one body: whether it was taken, and what is wrong with that; undefined: nothing. */
 export interface Judged {
   taken: boolean;
@@ -43,8 +46,8 @@ export interface Door {
   large(chars: number): string;
 }
 
-const NOW = Date.UTC(2026, 0, 1);
-const REPORTS = [
+export const NOW = Date.UTC(2026, 0, 1);
+export const REPORTS = [
   { metrics: { temperature: 21.5 } },
   { at: NOW, device: "pump-1", metrics: { a: 1, b: -2.5e-3, "°C": 0 } },
   { at: "2026-01-01T00:00:00.123Z", metrics: { a: 2 ** 53 } },
@@ -57,7 +60,7 @@ const many = (text: string, chars: number, between: string) =>
 const REPORT_TEXT = JSON.stringify(REPORTS[1]);
 
 /** The schema knows shapes only; whether an instant is near enough is a matter of the clock. */
-const OF_THE_CLOCK = new Set([
+export const OF_THE_CLOCK: ReadonlySet<string> = new Set([
   "too_old",
   "at_in_seconds",
   "at_in_microseconds",
@@ -81,7 +84,7 @@ function judgeReport(parsed: ParsedReport): Judged {
   return { taken, wrong: taken === schema ? undefined : `taken: ${taken}, by the schema: ${schema}` };
 }
 
-const isJson = (text: string) => {
+export const isJson = (text: string) => {
   try {
     JSON.parse(text);
     return true;
@@ -137,28 +140,29 @@ async function judgeGzip(text: string): Promise<Judged> {
   }
 }
 
-/** Gzip files, whole, cut, and with other bytes in places, as base64. */
-const gzips = fc
-  .tuple(
-    nearJson(REPORTS),
-    fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 255 })), {
-      maxLength: 2,
-    }),
-    fc.constantFrom(0, 0, 0, 1, 8, 20),
-  )
-  .map(([text, changes, cut]) => {
-    const bytes = new Uint8Array(gzipSync(text));
-    for (const [where, byte] of changes) bytes[Math.floor(where * (bytes.length - 1))] = byte;
-    return Buffer.from(bytes.subarray(0, bytes.length - cut)).toString("base64");
-  });
+/** Gzip files of texts, whole, cut, and with other bytes in places, as base64. */
+export const gzipsOf = (texts: fc.Arbitrary<string>) =>
+  fc
+    .tuple(
+      texts,
+      fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 255 })), {
+        maxLength: 2,
+      }),
+      fc.constantFrom(0, 0, 0, 1, 8, 20),
+    )
+    .map(([text, changes, cut]) => {
+      const bytes = new Uint8Array(gzipSync(text));
+      for (const [where, byte] of changes) bytes[Math.floor(where * (bytes.length - 1))] = byte;
+      return Buffer.from(bytes.subarray(0, bytes.length - cut)).toString("base64");
+    });
 
-const RULE = {
+export const RULE = {
   name: "Too hot",
   condition: { type: "threshold", metric: "temp", above: 80 },
   scope: { zone: "north" },
   severity: "critical",
 };
-const CHANNEL = {
+export const CHANNEL = {
   name: "Hook",
   target: { type: "webhook", url: "https://example.com/hook", secret: "s3cret" },
 };
@@ -191,7 +195,7 @@ export const API_BODIES: Record<string, { schema: z.ZodType; samples: unknown[] 
   "PUT /v1/channels/:channel": { schema: channelChange, samples: [CHANNEL] },
   "POST /v1/silences": {
     schema: silenceBody,
-    samples: [{ comment: "works", startsAt: NOW, endsAt: NOW + 1_000, matcher: { zone: "north" } }],
+    samples: [{ comment: "works", startsAt: NOW, endsAt: ALWAYS_TO_COME, matcher: { zone: "north" } }],
   },
   "POST /v1/api-keys": { schema: apiKeyBody, samples: [{ name: "CI", role: "viewer", days: 30 }] },
   "POST /v1/admin/replay": {
@@ -281,7 +285,7 @@ const files = fc
   )
   .map(([header, rows, end]) => [header, ...rows.map(([row, between]) => row.join(between))].join(end));
 
-const FRAMES = [...REPORTS.map((own, seq) => ({ type: "report", seq, ...own })), { type: "flush" }];
+export const FRAMES = [...REPORTS.map((own, seq) => ({ type: "report", seq, ...own })), { type: "flush" }];
 const frameDoor = (name: string, frames: unknown[]): Door => ({
   name,
   bodies: nearJson(frames),
@@ -305,7 +309,7 @@ export const DOORS: readonly Door[] = [
   },
   {
     name: "HTTPS, gzip",
-    bodies: gzips,
+    bodies: gzipsOf(nearJson(REPORTS)),
     judge: judgeGzip,
     large: (chars) => gzipSync(many(REPORT_TEXT, chars, "\n")).toString("base64"),
   },

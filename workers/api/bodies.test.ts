@@ -1,8 +1,9 @@
 import { expect, it, vi } from "vitest";
-import { JSON_BODY_BYTES_MAX } from "../../schemas/limits.ts";
+import { BODY_BYTES_MAX, JSON_BODY_BYTES_MAX } from "../../schemas/limits.ts";
 import type { TenantSettings } from "../../schemas/tenant.ts";
 import { problem } from "../test-support.ts";
 import { answerOf, ask } from "./api-test-support.ts";
+import { api } from "./worker.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -35,6 +36,53 @@ const BARE: [method: string, path: string][] = [
   ["POST", "/v1/admin/jobs/j/resume"],
   ["POST", "/v1/admin/import/j/start"],
 ];
+
+/** What takes more than 64 KB. */
+const LARGE: Record<string, number> = {
+  "POST /v1/devices": BODY_BYTES_MAX,
+  "POST /v1/tokens": BODY_BYTES_MAX,
+  "PUT /v1/admin/import/:job/parts/:part": BODY_BYTES_MAX,
+};
+
+const WRITING = [...new Map(api.routes.map((route) => [`${route.method} ${route.path}`, route])).values()]
+  .filter(({ method, path }) => path.startsWith("/v1/") && method !== "ALL" && method !== "GET")
+  .map(({ method, path }): [method: string, path: string, mostBytes: number] => [
+    method,
+    path,
+    LARGE[`${method} ${path}`] ?? JSON_BODY_BYTES_MAX,
+  ]);
+
+it("[F604] there are routes that take a body, those that take a large one among them", () => {
+  expect(WRITING.length).toBeGreaterThan(20);
+  expect(WRITING.filter(([, , mostBytes]) => mostBytes > JSON_BODY_BYTES_MAX)).toHaveLength(
+    Object.keys(LARGE).length,
+  );
+});
+
+it.each(WRITING)(
+  "[F604] %s %s bounds its body at %d bytes before it is read as anything",
+  async (method, route, mostBytes) => {
+    const tenant = `bounds-${WRITING.findIndex((row) => row[1] === route)}`;
+    const made = await ask(tenant, "admin", "/v1/admin/import", { method: "POST", body: {} });
+    const { id } = await made.json<{ id: string }>();
+    const path = route
+      .replace(":job", id)
+      .replace(":part", "0")
+      .replace(/:\w+\{(\w+)[^}]*\}/g, "$1")
+      .replace(/:\w+/g, "x");
+    const body = "[".repeat(mostBytes + 1); // which as JSON would be another problem
+    const sent = [body, new Blob([body]).stream(), await zipped(body)];
+    for (const [nth, own] of sent.entries()) {
+      const headers: Record<string, string> = nth === 2 ? { "content-encoding": "gzip" } : {};
+      const { detail } = await problem(
+        ask(tenant, "admin", path, { method, body: own, headers }),
+        413,
+        "payload_too_large",
+      );
+      expect(detail).toContain(`at most ${mostBytes}`);
+    }
+  },
+);
 
 const zipped = (text: string) =>
   new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).bytes();

@@ -3,9 +3,14 @@ import { expect, it, vi } from "vitest";
 import { decodeBlock } from "../../core/block/decode.ts";
 import { sealedToMs } from "../../core/history/fleet-merger.ts";
 import type { ActivityAnswer } from "../../schemas/query.ts";
+import { computeZoneHours } from "../aggregate/chores/compute-zone-hours.ts";
+import { exportHours } from "../aggregate/chores/export-hours.ts";
+import type { AggregateEnv } from "../aggregate/env.ts";
 import { storeBlocks } from "../aggregate/queues/store-blocks.ts";
+import { changeSettings } from "../tenant.ts";
 import { blockMessageOf, HOUR_MS, problem, T0 } from "../test-support.ts";
 import { answerOf, ask, register } from "./api-test-support.ts";
+import { ARCHIVED_ROWS_MAX, rowsByDevice } from "./count-archived.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -167,17 +172,112 @@ it("[Q40] a long range has fewer devices a page, and too long a one is 400", asy
   await problem(asked("long", "bucket=1m"), 400, "invalid_query");
 });
 
-it("[Q40] it says where hours have left D1, and what is not settled; unless asked it is the last day", async () => {
-  await register("aged", [{ device: "a" }]);
-  await env.WARM_0.prepare(
-    "INSERT INTO retained (tenant, hourly_from_ms, rollups_deleted, files_deleted, bytes_deleted) VALUES ('aged', ?1, 0, 0, 0)",
-  )
-    .bind(DAY)
-    .run();
-  const half = await activity("aged", range(DAY - DAY_MS, DAY + DAY_MS));
-  expect(half.countedFromMs).toBe(DAY);
-  expect((await activity("aged", range(DAY - 2 * DAY_MS, DAY - DAY_MS))).countedFromMs).toBe(DAY - DAY_MS);
+it("[Q40] it says what is not settled; unless asked it is the last day", async () => {
   const day = await activity("aged", "");
   expect([day.fromMs, day.toMs]).toEqual([T0 - DAY_MS, T0 + HOUR_MS]);
+  expect([day.countedFromMs, day.archivedToMs]).toEqual([day.fromMs, day.fromMs]);
   expect(day.settledToMs).toBe(sealedToMs(T0));
+});
+
+/** What retention does when a day is in hourly files: D1 has what is of `fromMs` and after. */
+const retire = (tenant: string, fromMs: number) =>
+  env.WARM_0.batch([
+    env.WARM_0.prepare("DELETE FROM rollup WHERE tenant = ?1 AND start_ms < ?2").bind(tenant, fromMs),
+    env.WARM_0.prepare(
+      `INSERT INTO retained (tenant, hourly_from_ms, rollups_deleted, files_deleted, bytes_deleted) VALUES (?1, ?2, 0, 0, 0)
+       ON CONFLICT (tenant) DO UPDATE SET hourly_from_ms = excluded.hourly_from_ms`,
+    ).bind(tenant, fromMs),
+  ]);
+
+const settle = async () => {
+  const turn = { env: env as unknown as AggregateEnv, cursor: "", untilMs: Number.POSITIVE_INFINITY };
+  await computeZoneHours(turn);
+  await exportHours(turn);
+};
+
+it("[Q601] what has left D1 is counted from the archive's hourly files, and is the same to the last reading", async () => {
+  const names = ["a", "b", "c"];
+  await register(
+    "archived",
+    names.map((device) => ({ device })),
+  );
+  const from = DAY - 2 * DAY_MS;
+  for (const [nth, device] of names.entries()) {
+    for (let startMs = from; startMs < DAY + DAY_MS; startMs += 6 * HOUR_MS) {
+      const instants = [startMs, startMs + 1, startMs + (nth + 1) * HOUR_MS];
+      await store("archived", device, startMs, { x: readingsAt(...instants), y: readingsAt(startMs) }, 6);
+    }
+  }
+  await settle();
+  // Late readings: the day is exported again, at a higher revision.
+  const late = {
+    x: readingsAt(from, from + 1, from + 2, from + 2 * HOUR_MS),
+    y: readingsAt(from),
+    z: readingsAt(from),
+  };
+  await store("archived", "b", from, late, 6, 2);
+  await settle();
+  const queries = [
+    range(from, DAY + DAY_MS),
+    `${range(from, DAY + DAY_MS)}&bucket=1d`,
+    range(from + HOUR_MS, from + 3 * HOUR_MS),
+    `${range(from, DAY + DAY_MS)}&limit=1&after=a`,
+  ];
+  const before = await Promise.all(queries.map((query) => activity("archived", query)));
+  expect(before.map(({ archivedToMs, fromMs }) => archivedToMs - fromMs)).toEqual([0, 0, 0, 0]);
+  await retire("archived", DAY);
+  const asleep = { DEVICE: { getByName: () => expect.unreachable("a device's object is asked") } };
+  for (const [nth, query] of queries.entries()) {
+    const after = await activity("archived", query, asleep);
+    expect(after).toEqual({ ...before[nth], archivedToMs: Math.min(DAY, before[nth]!.toMs) });
+  }
+  expect(before[0]!.devices[1]!.buckets[0]).toEqual({ startMs: from, readings: 5, metrics: 3 });
+});
+
+it("[Q601] days whose files the archive may be deleting are said not to be counted whole", async () => {
+  await register("deleting", [{ device: "a" }]);
+  await retire("deleting", DAY);
+  const retention = { rawDays: 1, hourlyDays: 1, archiveDays: 5 };
+  await changeSettings(env.TENANT, "deleting", { retention });
+  const { countedFromMs, archivedToMs } = await activity("deleting", range(DAY - 20 * DAY_MS, DAY + DAY_MS));
+  expect([countedFromMs, archivedToMs]).toEqual([T0 - 4 * DAY_MS, DAY]);
+});
+
+it("[Q601] more files than can be looked into are 400", async () => {
+  await register("scattered", [{ device: "a" }]);
+  await retire("scattered", DAY);
+  await env.WARM_0.prepare(
+    `INSERT INTO archive_file (tenant, date, key, kind, blocks, from_ms, to_ms, min_device, max_device, row_count, bytes, created_at)
+     SELECT 'scattered', ?1, 'k' || value, 'hourly', '[]', ?2, ?3, 'a', 'b', 1, 1, 0 FROM json_each(?4)`,
+  )
+    .bind(
+      `${new Date(DAY - DAY_MS).toISOString().slice(0, 7)}-01`,
+      DAY - DAY_MS,
+      DAY,
+      JSON.stringify(Array.from({ length: 201 }, (_, i) => i)),
+    )
+    .run();
+  const { detail } = await problem(asked("scattered", range(DAY - DAY_MS, DAY)), 400, "invalid_query");
+  expect(detail).toMatch(/more than 200 files .*shorter range/);
+});
+
+it("[Q601] rows of the archive are shared out: what is read for a device that those before it have not, and none for one that alone is too much", () => {
+  const group = (rows: number, ...devices: string[]) => ({ key: "k", bytes: 1, number: 0, rows, devices });
+  const { alone, more } = rowsByDevice([
+    group(10, "a", "b"),
+    group(5, "b"),
+    group(ARCHIVED_ROWS_MAX, "c"),
+    group(7, "c", "d"),
+  ]);
+  expect([...alone]).toEqual([
+    ["a", 10],
+    ["b", 15],
+    ["c", ARCHIVED_ROWS_MAX + 7],
+    ["d", 7],
+  ]);
+  expect([...more]).toEqual([
+    ["a", 10],
+    ["b", 5],
+    ["d", 7],
+  ]);
 });

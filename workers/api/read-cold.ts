@@ -6,7 +6,7 @@ import { datesOf } from "../../core/archive/key.ts";
 import { FILES_PER_QUERY_MAX } from "../../schemas/limits.ts";
 import { archiveFile } from "../../schemas/tables.ts";
 import { inLanes } from "../lanes.ts";
-import { openParquet, readRowGroups } from "../parquet.ts";
+import { mayHold, openParquet, readRowGroups } from "../parquet.ts";
 import { fromStorage } from "./storage.ts";
 
 /** Files read at once: a Worker has six connections. */
@@ -55,7 +55,11 @@ export async function readCold(
       .select({ key: archiveFile.key, bytes: archiveFile.bytes })
       .from(archiveFile)
       .where(
-        and(mayHold(asked, firstDate), lte(archiveFile.date, lastDate), lt(archiveFile.fromMs, asked.endMs)),
+        and(
+          isOfAsked(asked, firstDate),
+          lte(archiveFile.date, lastDate),
+          lt(archiveFile.fromMs, asked.endMs),
+        ),
       )
       .orderBy(asc(archiveFile.date), asc(archiveFile.key))
       .limit(FILES_PER_QUERY_MAX + 1),
@@ -67,7 +71,7 @@ export async function readCold(
       drizzle(database)
         .select({ fromMs: min(archiveFile.fromMs) })
         .from(archiveFile)
-        .where(mayHold(asked, firstDate)),
+        .where(isOfAsked(asked, firstDate)),
     );
     const untilMs = Math.max(asked.endMs, Math.min(next?.fromMs ?? limitMs, limitMs));
     return { at: [], value: [], untilMs, bytesRead: 0, files: 0 };
@@ -91,7 +95,7 @@ export async function readCold(
 }
 
 /** Files of the manifest that may hold readings of the device from `startMs` on; the date bounds the rows looked at. */
-const mayHold = ({ tenant, device, startMs }: Asked, firstDate: string) =>
+const isOfAsked = ({ tenant, device, startMs }: Asked, firstDate: string) =>
   and(
     eq(archiveFile.tenant, tenant),
     gte(archiveFile.date, firstDate),
@@ -129,17 +133,7 @@ async function readFile(
 const COLUMNS = ["device", "metric", "at", "value", "revision"];
 
 /** Whether the row group can hold what is asked for, by its least and greatest values. */
-function mayMatch({ columns }: RowGroup, { device, metric, startMs, endMs }: Asked): boolean {
-  const overlaps = (name: string, least: string | Date, greatest: string | Date) => {
-    const chunk = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === name);
-    const { min_value, max_value } = chunk?.meta_data?.statistics ?? {};
-    return (
-      min_value === undefined || max_value === undefined || (min_value <= greatest && max_value >= least)
-    );
-  };
-  return (
-    overlaps("device", device, device) &&
-    overlaps("metric", metric, metric) &&
-    overlaps("at", new Date(startMs), new Date(endMs - 1))
-  );
-}
+const mayMatch = (group: RowGroup, { device, metric, startMs, endMs }: Asked): boolean =>
+  mayHold(group, "device", device, device) &&
+  mayHold(group, "metric", metric, metric) &&
+  mayHold(group, "at", new Date(startMs), new Date(endMs - 1));

@@ -1,7 +1,8 @@
 import { env } from "cloudflare:test";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { HistoryAnswer, WindowPoint } from "../../schemas/query.ts";
 import type { ServerFrame, TelemetryAnswer } from "../../schemas/reading.ts";
+import type { QuotaAnswer } from "../../schemas/tenant.ts";
 import type { AggregateEnv } from "../aggregate/env.ts";
 import { consumeBlocks } from "../aggregate/queues/consume-blocks.ts";
 import { answerOf, ask } from "../api/api-test-support.ts";
@@ -115,4 +116,35 @@ it("[F36] latest is of the newest reading, also where that is thinned", async ()
   const latest = await env.DEVICE.getByName("newest/d1").latest();
   expect(latest!.metrics.a).toMatchObject({ at: T0 + 55_000, value: 1 });
   expect((await held(env.DEVICE.getByName("newest/d1"), "a")).some(([at]) => at === T0 + 55_000)).toBe(false);
+});
+
+it("[F602] the quota counts what was thinned by device, over HTTPS and a socket, told at once and then once a minute", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  await sample("counted", 10);
+  const used = () => answerOf<QuotaAnswer>(ask("counted", "viewer", "/v1/tenant/quota"));
+  const told = async (thinnedByDevice: Record<string, number>) => {
+    const thinned = Object.values(thinnedByDevice).reduce((sum, readings) => sum + readings, 0);
+    await vi.waitFor(
+      async () => expect(await used()).toMatchObject({ thinned, thinnedByDevice, refused: {} }),
+      {
+        timeout: 10_000,
+      },
+    );
+  };
+  await post("counted", hundred, "d1");
+  await told({ d1: 90 });
+  await post("counted", hundred, "d1");
+  await post("counted", hundred, "d1");
+  const request = upgrade("/v1/connect?commitEveryMs=60000", await bearer("counted", "device", "d2"));
+  const socket = new TestSocket<ServerFrame>(await ingest.fetch(request, ingestEnv)); // which counts as a report
+  const nowMs = Date.now();
+  for (let seq = 0; seq < 10; seq++)
+    socket.send({ type: "report", seq, at: nowMs - seq, metrics: { a: seq, b: 1 } });
+  socket.send({ type: "flush" });
+  await socket.until((got) => got.type === "ack" && got.seq === 9);
+  vi.setSystemTime(nowMs + 61_000);
+  await post("counted", hundred.slice(0, 1), "d1");
+  socket.send({ type: "report", seq: 10, at: nowMs, metrics: { a: 1 } });
+  await told({ d1: 291, d2: 3 });
+  vi.useRealTimers();
 });

@@ -1,5 +1,4 @@
 // The marks of a warm database by which hours and days are computed anew: the SQL that sets them, written once.
-import { FLEET } from "../../../schemas/tables.ts";
 
 /**
  * Returns a token to take marks under, drawn so that no other runner has it: an integer from 1 on, for `taken_by` is
@@ -38,21 +37,24 @@ export const markDays = (rows: string): string => `
   INSERT INTO archive_day (tenant, date, dirty, taken_by, revision) ${rows}
   ON CONFLICT (tenant, date) DO UPDATE SET dirty = 1, taken_by = 0 WHERE dirty = 0 OR taken_by <> 0`;
 
-const knownZones = (first: string) => `
-  WITH RECURSIVE known (zone) AS (
-    ${first}
-    UNION ALL
-    SELECT (SELECT min(zone) FROM zone_hour WHERE tenant = ?1 AND zone > known.zone)
-    FROM known WHERE known.zone IS NOT NULL
-  )`;
-
 /**
  * SQL, `known (zone)`: the zones of tenant `?1` that have computed hours, the fleet among them, by one look-up each;
  * the last row is NULL. A SELECT follows.
  */
-export const KNOWN_ZONES = knownZones("SELECT min(zone) FROM zone_hour WHERE tenant = ?1");
+export const KNOWN_ZONES = knownZones("SELECT min(zone) FROM zone_hour WHERE tenant = ?1", "");
 
-/** As KNOWN_ZONES, without the fleet. */
-export const KNOWN_ZONES_BUT_FLEET = knownZones(
-  `SELECT min(zone) FROM zone_hour WHERE tenant = ?1 AND zone > '${FLEET}'`,
+/** As KNOWN_ZONES, only the first `?3` of those after `?2`: after the fleet are all others. */
+export const KNOWN_ZONES_AFTER = knownZones(
+  "SELECT min(zone) FROM zone_hour WHERE tenant = ?1 AND zone > ?2",
+  "LIMIT ?3",
 );
+
+function knownZones(first: string, limit: string): string {
+  return `
+  WITH RECURSIVE known (zone) AS (
+    ${first}
+    UNION ALL
+    SELECT (SELECT min(zone) FROM zone_hour WHERE tenant = ?1 AND zone > known.zone)
+    FROM known WHERE known.zone IS NOT NULL ${limit}
+  )`;
+}

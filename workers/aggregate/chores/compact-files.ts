@@ -8,45 +8,63 @@ import { giveWay } from "../../give-way.ts";
 import { warmsOf } from "../../warm.ts";
 import { withDeadline } from "../../with-deadline.ts";
 import { type ArchivedFile, FILE_COLUMNS, mergeFiles } from "../archive/merge-files.ts";
+import type { AggregateEnv } from "../env.ts";
 import type { Turn } from "./chores.ts";
+import { firstTenant, goRound } from "./go-round.ts";
 
 const D1_ANSWERS_MS = 60_000;
 
 /** After its end a partition still gets what its last blocks held: they are sealed within three hours of theirs. */
 const SETTLED_AFTER_MS = BUCKET_MS_MAX + 3_600_000;
 
-/** Where a turn stopped: the warm database's number and the partition last seen to. */
-interface PartitionCursor {
+/** PERSISTED in the chore's cursor: the warm database's number and the date of the partition last seen to. */
+interface PartitionPlace {
   number: number;
-  tenant: string;
   date: string;
 }
 
-/**
- * Merges the small files of each partition, in one pass over the warm databases. Returns the cursor; "" at the end. A
- * partition that fails is logged, and the next pass tries it again.
- */
-export async function compactFiles({ env, cursor, untilMs }: Turn): Promise<string> {
-  let place: PartitionCursor = cursor === "" ? { number: 0, tenant: "", date: "" } : JSON.parse(cursor);
+const SHARE_MS = 60_000;
+
+/** Merges the small files of each partition, of one tenant after another. Returns the cursor; "" when all are seen to. */
+export const compactFiles = (turn: Turn): Promise<string> =>
+  goRound<PartitionPlace>(turn, {
+    name: "compact-files",
+    shareMs: SHARE_MS,
+    next: (after) => firstTenant(warmsOf(turn.env), NEXT_TENANT, after, FULL_BYTES),
+    advance: (tenant, place, untilMs) => compactTenant(turn.env, tenant, place, untilMs),
+  });
+
+/** Merges a tenant's files. A partition that fails is logged, and the next pass tries it again. */
+async function compactTenant(
+  env: AggregateEnv,
+  tenant: string,
+  from: PartitionPlace = { number: 0, date: "" },
+  untilMs: number,
+): Promise<PartitionPlace | undefined> {
+  let place = from;
   const databases = warmsOf(env);
   while (place.number < databases.length) {
-    const database = databases[place.number]!;
-    const partition = await nextPartition(database, place);
-    if (partition === null) {
-      place = { number: place.number + 1, tenant: "", date: "" };
+    const { number } = place;
+    const database = databases[number]!;
+    const date = await nextPartition(database, tenant, place.date);
+    if (date === null) {
+      place = { number: number + 1, date: "" };
       continue;
     }
     try {
-      if (!(await compactPartition(database, env.COLD, partition, untilMs))) return JSON.stringify(place);
+      if (!(await compactPartition(database, env.COLD, { tenant, date }, untilMs))) return place;
     } catch (error) {
-      console.error("files not merged; the next pass tries again", { ...partition, error: String(error) });
+      console.error("files not merged; the next pass tries again", { tenant, date, error: String(error) });
     }
-    place = { ...partition, number: place.number };
+    place = { number, date };
   }
-  return "";
+  return undefined;
 }
 
-type Partition = Omit<PartitionCursor, "number">;
+interface Partition {
+  tenant: string;
+  date: string;
+}
 
 /** False when the turn ended before it was done. @throws when R2 or D1 fail, or a file cannot be read. */
 async function compactPartition(
@@ -69,19 +87,21 @@ async function compactPartition(
   return true;
 }
 
-const nextPartition = (database: D1Database, { tenant, date }: Partition): Promise<Partition | null> =>
+const nextPartition = (database: D1Database, tenant: string, after: string): Promise<string | null> =>
   withDeadline(
     D1_ANSWERS_MS,
     "D1",
-    database.prepare(NEXT_PARTITION).bind(tenant, date, FULL_BYTES).first<Partition>(),
+    database.prepare(NEXT_PARTITION).bind(tenant, after, FULL_BYTES).first<string>("date"),
   );
 
+const SMALL_FILES = "archive_file AS file WHERE replaced_at IS NULL AND bytes <";
+const NEXT_TENANT = `SELECT tenant FROM ${SMALL_FILES} ?2 AND tenant > ?1
+  GROUP BY tenant, date HAVING count(*) >= 2 ORDER BY tenant LIMIT 1`;
 /** Not while a device of the tenant is being deleted: no merge would be committed. */
 const NEXT_PARTITION = `
-  SELECT tenant, date FROM archive_file AS file
-  WHERE (tenant, date) > (?1, ?2) AND replaced_at IS NULL AND bytes < ?3
-    AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tenant = file.tenant AND finished_at IS NULL)
-  GROUP BY tenant, date HAVING count(*) >= 2 ORDER BY tenant, date LIMIT 1`;
+  SELECT date FROM ${SMALL_FILES} ?3 AND tenant = ?1 AND date > ?2
+    AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tenant = ?1 AND finished_at IS NULL)
+  GROUP BY date HAVING count(*) >= 2 ORDER BY date LIMIT 1`;
 
 const liveFiles = (database: D1Database, { tenant, date }: Partition): Promise<ArchivedFile[]> =>
   withDeadline(

@@ -2,12 +2,18 @@ import { env } from "cloudflare:test";
 import { beforeEach, expect, it, vi } from "vitest";
 import { decodeBlock } from "../../../core/block/decode.ts";
 import { summarise } from "../../../core/window/summary.ts";
-import { unpackZoneMetrics, type ZoneHour } from "../../../core/window/zone-hour.ts";
+import {
+  mergeZoneHours,
+  packZoneMetrics,
+  unpackZoneMetrics,
+  type ZoneHour,
+} from "../../../core/window/zone-hour.ts";
 import { FLEET } from "../../../schemas/tables.ts";
 import { blockMessageOf, HOUR_MS, T0 } from "../../test-support.ts";
 import type { AggregateEnv } from "../env.ts";
 import { storeBlocks } from "../queues/store-blocks.ts";
 import { computeZoneHours } from "./compute-zone-hours.ts";
+import { ZONES_A_PAGE } from "./gather-fleet-hours.ts";
 
 const aggregateEnv = env as unknown as AggregateEnv;
 // What an earlier file's queue still delivers leaves marks of its own.
@@ -277,11 +283,14 @@ it("[S24] what a turn has no time for is given up from the last hour on, and the
   const now = vi.spyOn(Date, "now");
   const hours = [0, 1, 2, 3].map((n) => T0 + n * HOUR_MS);
   for (const startMs of hours) await store("narrow", "d1", "z", { a: [[startMs, 1]] }, { startMs });
-  // Time is up as soon as a chunk has begun.
-  now.mockReturnValueOnce(0).mockReturnValue(10);
+  // Time is up as soon as a chunk has begun: the round, the turn, the share and the chunk have looked at it.
+  for (let looks = 0; looks < 4; looks++) now.mockReturnValueOnce(0);
+  now.mockReturnValue(10);
   const cursor = await compute(env.WARM_0, 5);
   now.mockRestore();
-  expect(JSON.parse(cursor)).toMatchObject({ tenant: "narrow", hourMs: hours[1], isFleet: false });
+  expect(JSON.parse(cursor)).toMatchObject({
+    places: [["narrow", { hourMs: hours[1], isFleet: false }]],
+  });
   expect((await marksOf("narrow")).map(({ zone, hour_ms }) => [zone, hour_ms])).toEqual([
     [FLEET, hours[0]],
     [FLEET, hours[1]],
@@ -305,3 +314,70 @@ it("[S24] of an hour with more zones than a page of marks each is computed", asy
   expect(await marksOf("many")).toEqual([]);
   expect(await hourOf("many", FLEET)).toMatchObject({ devices: 1 });
 });
+
+/** Writes the hours of so many zones as if they were computed, each of one device with a metric of its own and one of all. */
+async function fillZones(tenant: string, zones: number, bytesOfAName = 0): Promise<ZoneHour[]> {
+  const hours = Array.from({ length: zones }, (_, n): ZoneHour => {
+    const summary = summarise([0, 1], [n / 3, 0.1]);
+    const metrics = new Map(
+      ["common", `own-${n}${"x".repeat(bytesOfAName)}`].map((metric) => [
+        metric,
+        { devices: 1, votes: 500_000, summary },
+      ]),
+    );
+    return { devices: 1, readings: 4, metrics, leftOut: 0 };
+  });
+  const rows = hours.map((hour, n) => [`z${String(n).padStart(5, "0")}`, packZoneMetrics(hour)]);
+  for (let i = 0; i < rows.length; i += 20) {
+    await env.WARM_0.prepare(
+      `INSERT INTO zone_hour (tenant, zone, hour_ms, devices, readings, metrics)
+       SELECT ?1, value ->> 0, ?2, 1, 4, value ->> 1 FROM json_each(?3)`,
+    )
+      .bind(tenant, T0, JSON.stringify(rows.slice(i, i + 20)))
+      .run();
+  }
+  await env.WARM_0.prepare("INSERT INTO dirty_hour (tenant, zone, hour_ms, taken_by) VALUES (?1, ?2, ?3, 0)")
+    .bind(tenant, FLEET, T0)
+    .run();
+  return hours;
+}
+
+it.each([
+  ["a page", ZONES_A_PAGE, 0, 2],
+  ["more than a page", 2 * ZONES_A_PAGE + 1, 0, 3],
+  ["many bytes", 60, 20_000, 1],
+])(
+  "[S12] [S601] the fleet's hour of %s of zones is theirs to the last bit, read a page and a megabyte at a time",
+  async (name, zones, bytesOfAName, pages) => {
+    const tenant = `paged-${name.replaceAll(" ", "-")}`;
+    const expected = mergeZoneHours(await fillZones(tenant, zones, bytesOfAName))!;
+    let asked = 0;
+    let bytesAtOnce = 0;
+    const prepare = (sql: string) => {
+      if (sql.includes("known (zone)") && sql.includes("octet_length")) asked += 1;
+      const statement = env.WARM_0.prepare(sql);
+      if (!sql.includes("own.metrics FROM")) return statement;
+      const bind = (...values: unknown[]) => {
+        const read = statement.bind(...values);
+        const all = async () => {
+          const answer = await read.all<{ metrics: string }>();
+          bytesAtOnce = Math.max(
+            bytesAtOnce,
+            answer.results.reduce((sum, { metrics }) => sum + metrics.length, 0),
+          );
+          return answer;
+        };
+        return { all };
+      };
+      return { bind } as unknown as D1PreparedStatement;
+    };
+    const batch = (statements: D1PreparedStatement[]) => env.WARM_0.batch(statements);
+    expect(await compute({ prepare, batch } as unknown as D1Database)).toBe("");
+    expect(await hourOf(tenant, FLEET)).toEqual(unpacked(expected));
+    expect(asked).toBe(pages);
+    expect(bytesAtOnce).toBeGreaterThan(0);
+    expect(bytesAtOnce).toBeLessThanOrEqual(1_000_000);
+  },
+);
+
+const unpacked = (hour: ZoneHour): ZoneHour => ({ ...hour, ...unpackZoneMetrics(packZoneMetrics(hour)) });

@@ -16,6 +16,7 @@ import { newToken } from "../archive/dirty-marks.ts";
 import { shortHash } from "../archive/write-archive.ts";
 import type { AggregateEnv } from "../env.ts";
 import type { Turn } from "./chores.ts";
+import { firstTenant, goRound } from "./go-round.ts";
 import { piecesOf } from "./pieces-of.ts";
 import { devicesAfter } from "./rollup-devices.ts";
 
@@ -32,51 +33,73 @@ interface Day {
   date: string;
 }
 
-/** Where a turn stopped: the warm database's number and the day last seen to. */
-type DayCursor = Day & { number: number };
-
-/**
- * Writes the dirty days that have ended and whose hours are all computed into hourly files, in one pass. Returns the
- * cursor; "" at the end. A block stored meanwhile leaves its day dirty: what was written stands, and the day is
- * written again. A day that fails is logged, and the next pass tries it again.
- */
-export async function exportHours({ env, cursor, untilMs }: Turn): Promise<string> {
-  let place: DayCursor = cursor === "" ? { number: 0, tenant: "", date: "" } : JSON.parse(cursor);
-  const databases = warmsOf(env);
-  while (place.number < databases.length) {
-    const day = await nextDay(databases[place.number]!, place);
-    if (day === null) {
-      place = { number: place.number + 1, tenant: "", date: "" };
-      continue;
-    }
-    if (wallMs() >= untilMs) return JSON.stringify(place);
-    await giveWay();
-    try {
-      await exportDay(env, place.number, day);
-    } catch (error) {
-      console.error("day not exported; the next pass tries again", { ...day, error: String(error) });
-    }
-    place = { ...day, number: place.number };
-  }
-  return "";
+/** PERSISTED in the chore's cursor: the warm database's number and the day last seen to. */
+interface DayPlace {
+  number: number;
+  date: string;
 }
 
-const nextDay = (database: D1Database, { tenant, date }: Day): Promise<Day | null> =>
+const SHARE_MS = 30_000;
+
+/**
+ * Writes the dirty days that have ended and whose hours are all computed into hourly files, of one tenant after another.
+ * Returns the cursor; "" when all are seen to. A block stored meanwhile leaves its day dirty: what was written stands,
+ * and the day is written again.
+ */
+export const exportHours = (turn: Turn): Promise<string> =>
+  goRound<DayPlace>(turn, {
+    name: "export-hours",
+    shareMs: SHARE_MS,
+    next: (after) => firstTenant(warmsOf(turn.env), NEXT_TENANT, after, dateOf(wallMs())),
+    advance: (tenant, place, untilMs) => exportTenant(turn.env, tenant, place, untilMs),
+  });
+
+/** Exports a tenant's days. A day that fails is logged, and the next pass tries it again. */
+async function exportTenant(
+  env: AggregateEnv,
+  tenant: string,
+  from: DayPlace = { number: 0, date: "" },
+  untilMs: number,
+): Promise<DayPlace | undefined> {
+  let place = from;
+  const databases = warmsOf(env);
+  while (place.number < databases.length) {
+    const { number } = place;
+    const date = await nextDay(databases[number]!, tenant, place.date);
+    if (date === null) {
+      place = { number: number + 1, date: "" };
+      continue;
+    }
+    if (wallMs() >= untilMs) return place;
+    await giveWay();
+    try {
+      await exportDay(env, number, { tenant, date });
+    } catch (error) {
+      console.error("day not exported; the next pass tries again", { tenant, date, error: String(error) });
+    }
+    place = { number, date };
+  }
+  return undefined;
+}
+
+const nextDay = (database: D1Database, tenant: string, after: string): Promise<string | null> =>
   withDeadline(
     D1_ANSWERS_MS,
     "D1",
-    database.prepare(NEXT_DAY).bind(tenant, date, dateOf(wallMs())).first<Day>(),
+    database.prepare(NEXT_DAY).bind(tenant, after, dateOf(wallMs())).first<string>("date"),
   );
 
+const NEXT_TENANT =
+  "SELECT min(tenant) AS tenant FROM archive_day WHERE tenant > ?1 AND dirty = 1 AND date < ?2";
 /** Not while a device of the tenant is being deleted: its hours would come back. */
 const NEXT_DAY = `
-  SELECT tenant, date FROM archive_day AS day
-  WHERE (tenant, date) > (?1, ?2) AND dirty = 1 AND date < ?3
+  SELECT date FROM archive_day AS day
+  WHERE tenant = ?1 AND date > ?2 AND dirty = 1 AND date < ?3
     AND NOT EXISTS (
       SELECT 1 FROM dirty_hour WHERE tenant = day.tenant
       AND hour_ms >= unixepoch(day.date) * 1000 AND hour_ms < unixepoch(day.date, '+1 day') * 1000
     ) AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tenant = day.tenant AND finished_at IS NULL)
-  ORDER BY tenant, date LIMIT 1`;
+  ORDER BY date LIMIT 1`;
 
 interface HourlyFile {
   key: string;

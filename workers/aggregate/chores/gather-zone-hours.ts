@@ -10,7 +10,7 @@ const DEVICES_A_PAGE = 500;
 /** Rollups read at once, packed: unpacked they take some ten times as much, and one thread is at them all the while. */
 const ROLLUPS_BYTES = 1_000_000;
 /** Summaries held at once: some 40 MB of a Worker's 128. */
-const SUMMARIES_MAX = 20_000;
+export const SUMMARIES_MAX = 20_000;
 
 /**
  * Computes the wanted hours from all rollups that reach into them. When they would take too much memory, or `isOver`

@@ -59,8 +59,8 @@ it("[A39] what ended long ago goes, of every tenant; what still fires, or is you
 
 it("[A39] a turn that ends goes on with the same tenant", async () => {
   await store("retained-c", "old", ALERTS_KEPT_MS + DAY_MS, true);
-  const cursor = await retainAlerts({ ...turn, cursor: "retained-b", untilMs: 0 });
-  expect(cursor).toBe("retained-b");
+  const cursor = await retainAlerts({ ...turn, untilMs: 0 });
+  expect(cursor).not.toBe("");
   expect(await rows("retained-c", "id", "incident")).toEqual(["north.old"]);
   await retainAlerts({ ...turn, cursor });
   expect(await rows("retained-c", "id", "incident")).toEqual([]);

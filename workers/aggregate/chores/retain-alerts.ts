@@ -2,6 +2,7 @@
 import { wallMs } from "../../clock.ts";
 import { withDeadline } from "../../with-deadline.ts";
 import type { Turn } from "./chores.ts";
+import { firstTenant, goRound } from "./go-round.ts";
 
 /**
  * How long alerts and incidents are kept after they began. CONTROL holds 10 GB (D1 limits, 2026-11): ten thousand
@@ -11,24 +12,27 @@ export const ALERTS_KEPT_MS = 400 * 86_400_000;
 /** Deleted in one transaction. */
 const AT_ONCE = 500;
 const D1_ANSWERS_MS = 60_000;
+const SHARE_MS = 10_000;
 
 /**
- * Deletes alerts and incidents past their age, in one pass over the tenants. Returns the tenant last seen to; "" at
- * the end. What still fires stays, and so does its incident.
- * @throws when D1 fails or does not answer.
+ * Deletes alerts and incidents past their age, of one tenant after another. Returns the cursor; "" when all are seen to.
+ * What still fires stays, and so does its incident.
+ * @throws when D1 does not say who is next.
  */
-export async function retainAlerts({ env, cursor, untilMs }: Turn): Promise<string> {
+export function retainAlerts(turn: Turn): Promise<string> {
+  const { CONTROL } = turn.env;
   const beforeMs = wallMs() - ALERTS_KEPT_MS;
-  const next = env.CONTROL.prepare(NEXT_TENANT);
-  for (let tenant = cursor; ; ) {
-    const found = await withDeadline(D1_ANSWERS_MS, "D1", next.bind(tenant).first<string>("tenant"));
-    if (found === null) return "";
-    for (let isDone = false; !isDone; ) {
-      if (wallMs() >= untilMs) return tenant;
-      isDone = await deleteSome(env.CONTROL, found, beforeMs);
-    }
-    tenant = found;
-  }
+  return goRound<true>(turn, {
+    name: "retain-alerts",
+    shareMs: SHARE_MS,
+    next: (after) => firstTenant([CONTROL], NEXT_TENANT, after),
+    advance: async (tenant, _place, untilMs) => {
+      for (;;) {
+        if (wallMs() >= untilMs) return true;
+        if (await deleteSome(CONTROL, tenant, beforeMs)) return undefined;
+      }
+    },
+  });
 }
 
 /** True when nothing is left to delete. */

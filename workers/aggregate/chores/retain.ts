@@ -10,15 +10,10 @@ import { warmsOf } from "../../warm.ts";
 import { withDeadline } from "../../with-deadline.ts";
 import { KNOWN_ZONES } from "../archive/dirty-marks.ts";
 import type { Turn } from "./chores.ts";
+import { firstTenant, goRound } from "./go-round.ts";
 import { devicesAfter } from "./rollup-devices.ts";
 
 const D1_ANSWERS_MS = 60_000;
-
-/** Where a turn stopped: the warm database's number and the tenant last seen to. */
-interface TenantCursor {
-  number: number;
-  tenant: string;
-}
 
 interface Tenant {
   database: D1Database;
@@ -27,30 +22,26 @@ interface Tenant {
   untilMs: number;
 }
 
+const SHARE_MS = 20_000;
+
 /**
- * Deletes rollups, hours and files past their retention, in one pass over the tenants of each warm database. Returns
- * the cursor; "" at the end. What is done in part goes on in the next turn.
+ * Deletes rollups, hours and files past their retention, of one tenant after another. Returns the cursor; "" when all
+ * are seen to. What is done in part goes on with the tenant's next share, at the warm database of that number.
  */
-export async function retain({ env, cursor, untilMs }: Turn): Promise<string> {
-  let place: TenantCursor = cursor === "" ? { number: 0, tenant: "" } : JSON.parse(cursor);
-  const databases = warmsOf(env);
-  while (place.number < databases.length) {
-    const database = databases[place.number]!;
-    const tenant = await first<string>(database, NEXT_TENANT, [place.tenant], "tenant");
-    if (tenant === null) {
-      place = { number: place.number + 1, tenant: "" };
-      continue;
-    }
-    try {
-      const settings = await readSettings(env.TENANT, tenant);
-      if (!(await retainTenant({ database, tenant, settings, untilMs }))) return JSON.stringify(place);
-    } catch (error) {
-      console.error("retention failed; the next pass tries again", { tenant, error: String(error) });
-    }
-    place = { number: place.number, tenant };
-  }
-  return "";
-}
+export const retain = (turn: Turn): Promise<string> =>
+  goRound<number>(turn, {
+    name: "retain",
+    shareMs: SHARE_MS,
+    next: (after) => firstTenant(warmsOf(turn.env), NEXT_TENANT, after),
+    advance: async (tenant, place = 0, untilMs) => {
+      const settings = await readSettings(turn.env.TENANT, tenant);
+      const databases = warmsOf(turn.env);
+      for (let number = place; number < databases.length; number++) {
+        if (!(await retainTenant({ database: databases[number]!, tenant, settings, untilMs }))) return number;
+      }
+      return undefined;
+    },
+  });
 
 const NEXT_TENANT = `
   SELECT min(tenant) AS tenant FROM (

@@ -15,9 +15,11 @@ export interface FrameTaken {
   changed: ReadonlySet<string>;
   /** Readings refused because they came too fast. */
   refused: number;
+  /** Readings that came beyond the device's rate and are thinned. */
+  thinned: number;
 }
 
-const NOTHING: FrameTaken = { commitAt: null, changed: new Set(), refused: 0 };
+const NOTHING: FrameTaken = { commitAt: null, changed: new Set(), refused: 0, thinned: 0 };
 
 /**
  * Takes one message of a socket: one that comes too fast is answered `slow` and not taken; problems are sent back at once, a report is held unacknowledged and judged by the
@@ -68,5 +70,6 @@ export function takeMessage(
   }
   const mustCommit = seen.isAlert || socket.isDue(receivedAt);
   if (!mustCommit) socket.keep();
-  return { commitAt: mustCommit ? receivedAt : null, changed: seen.changed, refused: 0 };
+  const thinned = isExcess ? (report?.values.length ?? 0) : 0;
+  return { commitAt: mustCommit ? receivedAt : null, changed: seen.changed, refused: 0, thinned };
 }

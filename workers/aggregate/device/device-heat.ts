@@ -10,28 +10,36 @@ import type { AggregateEnv } from "../env.ts";
 const TOLD_EVERY_MS = 60_000;
 const TENANT_ANSWERS_MS = 5_000;
 
-/** How much one device sends, and what was refused of it. */
+/** How much one device sends, and what was refused or thinned of it. */
 export class DeviceHeat {
   readonly #ctx: DurableObjectState;
   readonly #tenants: AggregateEnv["TENANT"];
   #toldAt = Number.NEGATIVE_INFINITY;
   #refused: Partial<Record<LimitCode, number>> = {};
+  #thinned = 0;
 
   constructor(ctx: DurableObjectState, tenants: AggregateEnv["TENANT"]) {
     this.#ctx = ctx;
     this.#tenants = tenants;
   }
 
+  /** Counts readings that were thinned, which the next `note` tells. */
+  noteThinned(readings: number): void {
+    this.#thinned += readings;
+  }
+
   /**
    * Notes reports that came, and readings of them that were refused. A device that is hot, or of which something was
-   * refused, tells its tenant at once and then at most each minute: one call a minute, while it lasts.
+   * refused or thinned that its tenant does not know, tells it at once and then at most each minute: one call a minute,
+   * while it lasts.
    */
   note(state: DeviceState, reports: number, refused = 0, code: LimitCode = "rate_limited"): void {
     const now = wallMs();
     heatUp(state, reports, now);
     if (refused > 0) this.#refused[code] = (this.#refused[code] ?? 0) + refused;
     const hot = isHot(state, now);
-    if ((refused === 0 && !hot) || now - this.#toldAt < TOLD_EVERY_MS) return;
+    const isUntold = this.#thinned > 0 || Object.keys(this.#refused).length > 0;
+    if (!(isUntold || hot) || now - this.#toldAt < TOLD_EVERY_MS) return;
     this.#toldAt = now;
     const { tenant, device } = state;
     const perSecond = hot ? reportsPerSecond(state, now) : null;
@@ -40,9 +48,11 @@ export class DeviceHeat {
       device,
       reportsPerSecond: perSecond,
       refused: this.#refused,
+      thinned: this.#thinned,
     });
-    const busy = { device, reportsPerSecond: perSecond, refused: this.#refused };
+    const busy = { device, reportsPerSecond: perSecond, refused: this.#refused, thinned: this.#thinned };
     this.#refused = {};
+    this.#thinned = 0;
     const told = withDeadline(TENANT_ANSWERS_MS, "the tenant", tellBusy(this.#tenants, tenant, busy));
     this.#ctx.waitUntil(
       told.catch((error) => console.warn("a tenant was not told", { tenant, device, error: String(error) })),

@@ -135,6 +135,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     }
     this.#requests.checkRoom(reports); // before they count for the device's rate
     const { taken, refusal, thinned } = admit(state, reports, wallMs());
+    this.#heat.noteThinned(thinned);
     this.#heat.note(state, countReports(reports), refusal?.readings);
     const verdicts = taken === null ? noVerdicts() : await this.#requests.add(taken, receivedAt);
     const slowDownMs = this.#slowDownMs();
@@ -236,6 +237,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       (clockMs) => socket.now(said(this.env, clockMs)),
       wallMs(),
     );
+    this.#heat.noteThinned(taken.thinned);
     this.#heat.note(state, 1, taken.refused);
     this.#live.note(state, taken.changed, true);
     if (taken.commitAt !== null) this.#commit(taken.commitAt);

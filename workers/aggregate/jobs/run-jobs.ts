@@ -134,6 +134,7 @@ function afterStep(progress: SavedProgress, made: Step): SavedProgress {
   const counts = { ...progress.counts };
   for (const [name, count] of Object.entries(made.counts ?? {})) counts[name] = (counts[name] ?? 0) + count;
   return {
+    ...progress,
     phase: made.phase ?? progress.phase,
     done: made.done ?? progress.done,
     total: made.total === undefined ? progress.total : made.total,

@@ -18,7 +18,7 @@ import type { Admission, Issuer, Revocation, TenantRevokeOrder } from "../../../
 import { wallMs } from "../../clock.ts";
 import type { AggregateEnv } from "../env.ts";
 import { DeviceCount } from "./device-count.ts";
-import { HotDevices, Refusals } from "./tenant-use.ts";
+import { HotDevices, ReadingsByDevice, Refusals } from "./tenant-use.ts";
 
 /** PERSISTED: the object's one field, saved whole by itty-durable. */
 interface Chosen extends SettingsChange {
@@ -41,6 +41,7 @@ interface Use {
   pot: ReadingsPot | undefined;
   hot: HotDevices;
   refusals: Refusals;
+  thinned: ReadingsByDevice;
   devices: DeviceCount | undefined;
 }
 
@@ -69,6 +70,7 @@ export class TenantObject extends Base {
       pot: undefined,
       hot: new HotDevices(),
       refusals: new Refusals(),
+      thinned: new ReadingsByDevice(),
       devices: undefined,
     };
   }
@@ -127,14 +129,16 @@ export class TenantObject extends Base {
   }
 
   /** Notes what a device that sends too much says. */
-  busy({ device, reportsPerSecond, refused }: BusyDevice): void {
+  busy({ device, reportsPerSecond, refused, thinned }: BusyDevice): void {
     this.use.refusals.note(device, refused);
+    this.use.thinned.note(device, thinned);
     this.use.hot.note(device, reportsPerSecond);
   }
 
-  /** Returns who sends too much, and what was refused since the object woke. */
+  /** Returns who sends too much, and what was refused or thinned since the object woke. */
   used(): TenantUse {
-    return { hot: this.use.hot.list(), ...this.use.refusals.list() };
+    const { readings: thinned, byDevice: thinnedByDevice } = this.use.thinned.list();
+    return { hot: this.use.hot.list(), ...this.use.refusals.list(), thinned, thinnedByDevice };
   }
 
   /**

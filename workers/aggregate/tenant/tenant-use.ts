@@ -29,26 +29,23 @@ export class HotDevices {
   }
 }
 
-/** What was refused, by why and by device. */
-export class Refusals {
-  readonly #sinceMs = wallMs();
-  readonly #refused: Partial<Record<LimitCode, number>> = {};
+/** Readings counted by device: all of them, and of which devices most. */
+export class ReadingsByDevice {
+  #readings = 0;
   readonly #byDevice = new Map<string, number>();
 
-  /** Counts readings that were refused; `device` undefined: of several. */
-  note(device: string | undefined, refused: Partial<Record<LimitCode, number>>): void {
-    for (const [code, readings] of Object.entries(refused) as [LimitCode, number][]) {
-      if (readings <= 0) continue;
-      this.#refused[code] = (this.#refused[code] ?? 0) + readings;
-      if (device !== undefined) this.#byDevice.set(device, (this.#byDevice.get(device) ?? 0) + readings);
-    }
+  /** Counts readings; `device` undefined: of several. */
+  note(device: string | undefined, readings: number): void {
+    if (readings <= 0) return;
+    this.#readings += readings;
+    if (device === undefined) return;
+    this.#byDevice.set(device, (this.#byDevice.get(device) ?? 0) + readings);
     if (this.#byDevice.size > DEVICES_MAX) this.#byDevice.delete(this.#sorted().at(-1)![0]);
   }
 
-  /** All of it, the devices most was refused of first. */
-  list(): Omit<TenantUse, "hot"> {
-    const refusedByDevice = Object.fromEntries(this.#sorted().slice(0, LISTED_MAX));
-    return { refused: { ...this.#refused }, refusedByDevice, sinceMs: this.#sinceMs };
+  /** All of it, the devices of most readings first. */
+  list(): { readings: number; byDevice: Record<string, number> } {
+    return { readings: this.#readings, byDevice: Object.fromEntries(this.#sorted().slice(0, LISTED_MAX)) };
   }
 
   #sorted(): [string, number][] {
@@ -57,3 +54,25 @@ export class Refusals {
 }
 
 const LISTED_MAX = 100;
+
+/** What was refused, by why and by device. */
+export class Refusals {
+  readonly #sinceMs = wallMs();
+  readonly #refused: Partial<Record<LimitCode, number>> = {};
+  readonly #all = new ReadingsByDevice();
+
+  /** Counts readings that were refused; `device` undefined: of several. */
+  note(device: string | undefined, refused: Partial<Record<LimitCode, number>>): void {
+    for (const [code, readings] of Object.entries(refused) as [LimitCode, number][]) {
+      if (readings <= 0) continue;
+      this.#refused[code] = (this.#refused[code] ?? 0) + readings;
+      this.#all.note(device, readings);
+    }
+  }
+
+  /** All of it, the devices most was refused of first. */
+  list(): Pick<TenantUse, "refused" | "refusedByDevice" | "sinceMs"> {
+    const refusedByDevice = this.#all.list().byDevice;
+    return { refused: { ...this.#refused }, refusedByDevice, sinceMs: this.#sinceMs };
+  }
+}

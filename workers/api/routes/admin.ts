@@ -7,7 +7,7 @@ import { importBody, type JobAnswer, jobsQuery, replayBody } from "../../../sche
 import { BODY_BYTES_MAX } from "../../../schemas/limits.ts";
 import { wallMs } from "../../clock.ts";
 import { endLife, lastLifeOf } from "../../end-life.ts";
-import { PARTS_MAX, partKey } from "../../import-parts.ts";
+import { PARTS_MAX } from "../../import-parts.ts";
 import {
   createDeletion,
   createJob,
@@ -29,6 +29,7 @@ import type { ApiEnv } from "../env.ts";
 import { readDevice } from "../registry.ts";
 import { revokeDevice } from "../revoke.ts";
 import { fromStorage } from "../storage.ts";
+import { storePart } from "../store-part.ts";
 import { markRevoked } from "../token-list.ts";
 import { validate, validateBody } from "../validate.ts";
 
@@ -41,9 +42,6 @@ const partNumber = z.coerce
   .max(PARTS_MAX - 1);
 
 const PART_LIMIT = { mostBytes: BODY_BYTES_MAX, remedy: "send it in more parts" };
-
-/** A part of 4 MiB takes longer to store than a question to answer. */
-const PART_STORED_MS = 20_000;
 
 /** Returns the answer to a job that was taken on: 202, and where it says how far it is. */
 export const accepted = (c: Pick<Context, "json">, job: JobAnswer) =>
@@ -104,7 +102,7 @@ admin.put("/import/:job/parts/:part", requireRole("admin"), async (c) => {
     devices.add(line.device);
     builder.add(line);
   });
-  await fromStorage("R2", c.env.COLD.put(partKey(tenant, id, part), builder.finish()), PART_STORED_MS);
+  await storePart(c.env, tenant, id, part, builder.finish());
   // Else it was started meanwhile, perhaps without this part.
   const { createdAt } = await receivingImport(c.env, tenant, id);
   const deleted = await fromStorage("D1", deletedSince(c.env.CONTROL, tenant, devices, createdAt));

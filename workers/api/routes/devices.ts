@@ -146,7 +146,7 @@ devices.delete("/:device", requireRole("admin", deleteQuery), async (c) => {
   return accepted(c, job);
 });
 
-devices.post("/:device/revoke", requireRole("admin"), async (c) => {
+devices.post("/:device/revoke", requireRole("admin"), noBody, async (c) => {
   const device = nameOf(c.req.param("device"));
   const notBeforeMs = wallMs();
   const { tenant } = c.var.caller;
