@@ -71,6 +71,7 @@ export const PROBLEM_STATUS = {
   channel_not_found: 404,
   silence_not_found: 404,
   token_not_found: 404,
+  tenant_not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
   precondition_failed: 412,

@@ -80,9 +80,9 @@ export function secretsOf({
   return TOKEN_SECRET_OLD ? [TOKEN_SECRET, TOKEN_SECRET_OLD] : [TOKEN_SECRET];
 }
 
-/** The operators' roles that may do what needs `least`, itself included. */
-export const atLeast = (least: "viewer" | "operator" | "admin") =>
-  OPERATOR_ROLES.slice(OPERATOR_ROLES.indexOf(least));
+/** The roles that may do what needs `least`, itself included: an owner's is apart. */
+export const atLeast = (least: "viewer" | "operator" | "admin" | "owner"): Role[] =>
+  least === "owner" ? [least] : OPERATOR_ROLES.slice(OPERATOR_ROLES.indexOf(least));
 
 /** Browsers cannot set headers on a WebSocket or an EventSource: there, `bearer.<token>` among the subprotocols or `?access_token=` (RFC 6750 §2.3). */
 function tokenOf(request: Request): string | undefined {

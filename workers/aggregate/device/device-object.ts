@@ -86,6 +86,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       isCurrent: (state) => this.#state === state,
       isConnected: () => this.#sockets.count() > 0,
       move: (state, profile) => this.#alerts.move(state, profile, now(state)),
+      isOver: () => ctx.waitUntil(this.#prepare(true)),
     });
     this.#alerts = new DeviceAlerts(env, ctx.storage, this.#store, (state) => this.#state === state);
     this.#settings = new DeviceSettings(env, this.#alerts);
@@ -343,6 +344,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return this.#upkeep.forget(generation);
   }
 
+  erase(generation: number): Promise<void> {
+    return this.#upkeep.erase(generation);
+  }
+
   /**
    * Closes those of the sockets whose token has expired or was revoked, which needs no alarm: one that is silent does no
    * harm. What they hold came before that, and is committed. Returns whether there were any.
@@ -360,11 +365,20 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return ended.length > 0;
   }
 
-  /** The state, for an object that is about to take reports: a new one asks its tenant's settings first, any asks hourly. */
+  /**
+   * The state, for an object that is about to take reports: a new one asks its tenant's settings first, any asks hourly. A
+   * life that was deleted with its tenant, unnoticed, ends here.
+   */
   async #prepare(refresh = false): Promise<DeviceState> {
     if (refresh) await this.#settings.refresh(this.#load());
-    while (this.#settings.areDue(this.#load())) await this.#settings.refresh(this.#load()); // a next life has none yet
-    return this.#load();
+    for (;;) {
+      const state = this.#load();
+      const { generation } = state.settings;
+      if (this.#settings.areDue(state)) await this.#settings.refresh(state);
+      else if (state.generation >= generation) return state;
+      else if (this.#loadKnown() === undefined) state.generation = generation;
+      else await this.#upkeep.forget(generation - 1);
+    }
   }
 
   /**

@@ -9,6 +9,7 @@ import type { AlarmTiming } from "../../../core/device/timing.ts";
 import type { BlockReceipt, DeviceLife, ObjectProfile, Swept } from "../../../schemas/message.ts";
 import { defaultSettings } from "../../../schemas/tenant.ts";
 import { wallMs } from "../../clock.ts";
+import { REVOKED, TOKEN_ENDED } from "../../token-note.ts";
 import type { DeviceAlerts } from "./device-alerts.ts";
 import type { DeviceAnnouncer } from "./device-announce.ts";
 import type { DeviceHost } from "./device-host.ts";
@@ -189,6 +190,19 @@ export class DeviceUpkeep {
         next.settings = { ...next.settings, tokens: old.settings.tokens };
       this.#host.begin(next);
       await store.replaceAll(encodeState(next));
+    });
+  }
+
+  /** Deletes all of the lives before `generation`; what comes after that asks its tenant, and begins its life. */
+  async erase(generation: number): Promise<void> {
+    const { store, sockets, live, announcer } = this.#of;
+    await announcer.inTurn(async () => {
+      const old = this.#host.load();
+      if (old.generation >= generation) return;
+      await live.leave(old);
+      sockets.closeAll(TOKEN_ENDED, REVOKED);
+      this.#host.begin(newState(old.tenant, old.device, defaultSettings, 0));
+      await store.replaceAll();
     });
   }
 }

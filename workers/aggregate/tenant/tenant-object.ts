@@ -2,7 +2,7 @@
 import { createDurable } from "itty-durable";
 import { lease, newPot, type ReadingsLease, type ReadingsPot } from "../../../core/tenant/readings-quota.ts";
 import { revoke } from "../../../core/token/revocation.ts";
-import { REVOKED_GATEWAYS_MAX, REVOKED_PEOPLE_MAX } from "../../../schemas/limits.ts";
+import { ISSUED_AHEAD_MS_MAX, REVOKED_GATEWAYS_MAX, REVOKED_PEOPLE_MAX } from "../../../schemas/limits.ts";
 import type { BusyDevice, TenantUse } from "../../../schemas/message.ts";
 import { type SettingsChange, type TenantSettings, tenantSettings } from "../../../schemas/tenant.ts";
 import type { Issuer, Revocation, TenantRevokeOrder } from "../../../schemas/token.ts";
@@ -16,6 +16,8 @@ interface Chosen extends SettingsChange {
   rulesVersion?: number;
   settingsVersion?: number;
   isStorageFull?: boolean;
+  generation?: number;
+  isEnding?: boolean;
   /** Tokens of any role that are void by their time, and gateways' by their ids: part of the settings, for devices judge by it. */
   tokens?: Revocation;
   /** Tokens of people that are void by their ids, which the api asks for. */
@@ -144,9 +146,10 @@ export class TenantObject extends Base {
     return this.chosen?.issuers ?? [];
   }
 
-  /** Returns which tokens of people are void. */
+  /** Returns which tokens of people are void; while the tenant is being deleted all that may have been issued by now. */
   revoked(): Revocation {
-    const { tokens, people } = this.chosen ?? {};
+    const { tokens, people, isEnding = false } = this.chosen ?? {};
+    if (isEnding) return { notBeforeMs: wallMs() + ISSUED_AHEAD_MS_MAX, ids: [] };
     return { notBeforeMs: tokens?.notBeforeMs ?? 0, ids: people?.ids ?? [] };
   }
 
@@ -163,6 +166,27 @@ export class TenantObject extends Base {
     const people = revoke(this.chosen?.people, { ids }, now, REVOKED_PEOPLE_MAX);
     if (tokens === undefined || people === undefined) return { settings: null };
     return { settings: await this.change({ tokens, people }) };
+  }
+
+  /**
+   * Ends the tenant's life before `generation`: of what it chose nothing is left, and every token is void until `ended`.
+   * Returns the settings after it; repeated, it changes nothing.
+   */
+  async end(generation: number): Promise<TenantSettings> {
+    const { generation: living, rulesVersion, settingsVersion } = this.settings();
+    if (living >= generation) return this.settings();
+    const tokens = { notBeforeMs: wallMs(), ids: [] };
+    // Versions only rise: a device that has a newer copy keeps it.
+    this.chosen = { generation, isEnding: true, tokens, rulesVersion: rulesVersion + 1, settingsVersion };
+    Object.assign(this.use, { pot: undefined, devices: undefined });
+    return await this.change({});
+  }
+
+  /** Lets tokens that are issued from now on speak for the next life, `generation`; repeated, it changes nothing. */
+  async ended(generation: number): Promise<void> {
+    const settings = this.settings();
+    if (!settings.isEnding || settings.generation !== generation) return;
+    await this.change({ isEnding: false, tokens: { notBeforeMs: wallMs(), ids: [] } });
   }
 }
 
