@@ -212,8 +212,8 @@ export interface DeviceRpc {
   forget(generation: number): Promise<void>;
   /**
    * Deletes all that the object has of the device's lives before `generation`, closes its sockets, and leaves nothing: for a
-   * tenant that is being deleted with its zones and registry. Changes nothing of a later life.
-   * @throws when its zone does not answer; the call may be repeated.
+   * tenant that is being deleted with its zones and registry. Changes nothing of a later life when that is done.
+   * @throws when its zone or tenant does not answer; the call may be repeated.
    */
   erase(generation: number): Promise<void>;
   /**

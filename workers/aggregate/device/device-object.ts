@@ -41,6 +41,7 @@ import type { DeviceToken, RevokeOrder } from "../../../schemas/token.ts";
 import { nowMs, said, wallMs } from "../../clock.ts";
 import { Problem, revokedProblem } from "../../problem.ts";
 import { refillReadings } from "../../readings-quota.ts";
+import { readSettings } from "../../tenant.ts";
 import { EXPIRED, notedToken, REVOKED, TOKEN_ENDED, UNKNOWN } from "../../token-note.ts";
 import { codecFor, switchProtocols } from "../../upgrade.ts";
 import { type AggregateEnv, timingOf } from "../env.ts";
@@ -344,8 +345,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return this.#upkeep.forget(generation);
   }
 
-  erase(generation: number): Promise<void> {
-    return this.#upkeep.erase(generation);
+  async erase(generation: number): Promise<void> {
+    const { tenant, generation: living } = this.#load();
+    // A sweep may have begun the next life: there is nothing of it while the tenant is being deleted.
+    if (living >= generation && !(await readSettings(this.env.TENANT, tenant)).isEnding) return;
+    await this.#upkeep.erase(living);
   }
 
   /**
@@ -377,7 +381,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       if (this.#settings.areDue(state)) await this.#settings.refresh(state);
       else if (state.generation >= generation) return state;
       else if (this.#loadKnown() === undefined) state.generation = generation;
-      else await this.#upkeep.forget(generation - 1);
+      else await this.#upkeep.forget(generation - 1, false);
     }
   }
 

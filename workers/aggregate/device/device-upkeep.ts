@@ -166,15 +166,16 @@ export class DeviceUpkeep {
 
   /**
    * Ends the device's lives up to `generation` and begins the next; changes nothing when that has begun already.
+   * `isRegistered` false: the registry's row, if there is one, is of the next life.
    * @throws when a zone or the registry does not answer; the call may be repeated.
    */
-  async forget(generation: number): Promise<void> {
+  async forget(generation: number, isRegistered = true): Promise<void> {
     const { control, store, sockets, live, announcer, alerts } = this.#of;
     await announcer.inTurn(async () => {
       let old = this.#host.load();
       if (old.generation > generation) return;
       await live.leave(old);
-      await unregister(control(), old); // who registers it after this is not undone
+      if (isRegistered) await unregister(control(), old); // who registers it after this is not undone
       for (;;) {
         old = this.#host.load();
         alerts.end(old, receiptMs(old, wallMs()));
@@ -193,12 +194,15 @@ export class DeviceUpkeep {
     });
   }
 
-  /** Deletes all of the lives before `generation`; what comes after that asks its tenant, and begins its life. */
+  /**
+   * Deletes all there is of the life `generation`; what comes after that asks its tenant, and begins its life.
+   * @throws when another has begun meanwhile, or the zone does not answer; the call may be repeated.
+   */
   async erase(generation: number): Promise<void> {
     const { store, sockets, live, announcer } = this.#of;
     await announcer.inTurn(async () => {
       const old = this.#host.load();
-      if (old.generation >= generation) return;
+      if (old.generation !== generation) throw new Error("the device's life has ended meanwhile");
       await live.leave(old);
       sockets.closeAll(TOKEN_ENDED, REVOKED);
       this.#host.begin(newState(old.tenant, old.device, defaultSettings, 0));

@@ -169,6 +169,8 @@ it("[S101] [S102] everything of a deleted tenant is gone from every table, folde
   const neighbour = { rows: await rowsOf("acme-2"), files: await filesOf("acme-2") };
 
   expect((await remove("acme")).status).toBe(202);
+  later(2 * HOUR_MS);
+  await deviceOf("acme", "d2").sweep(); // asks for its settings, and begins the next life
   await finish("acme");
   const left = Object.entries(await rowsOf("acme")).filter(([, rows]) => rows > 0);
   expect(Object.fromEntries(left)).toEqual({ tenant: 1, tombstone: 1, alert_tombstone: 1 });
