@@ -74,6 +74,7 @@ export const PROBLEM_STATUS = {
   token_not_found: 404,
   provisioning_key_not_found: 404,
   api_key_not_found: 404,
+  tenant_not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
   already_claimed: 409,

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { readingCode } from "./error.ts";
 import { REVISION_MAX } from "./limits.ts";
-import { deviceName, zoneName } from "./name.ts";
+import { deviceName, tenantName, zoneName } from "./name.ts";
 import { bodyInstant } from "./query.ts";
 import { report } from "./reading.ts";
 
@@ -19,6 +19,10 @@ export const deleteSpec = z.object({
   zones: z.array(zoneName).optional(),
 });
 export type DeleteSpec = z.infer<typeof deleteSpec>;
+
+/** PERSISTED with the job. `generation`: lives of the tenant's devices below this one are deleted. */
+export const deleteTenantSpec = z.object({ tenant: tenantName, generation: count });
+export type DeleteTenantSpec = z.infer<typeof deleteTenantSpec>;
 
 /** PERSISTED with the job. The half-open range of the readings' own time. */
 export const replaySpec = z.object({
@@ -61,13 +65,21 @@ const common = {
   finishedAt: instantMs.nullable(),
 };
 
+/** The deletion of a tenant: a job of the deployment. */
+export const tenantDeletion = z.object({
+  ...common,
+  kind: z.literal("delete-tenant"),
+  spec: deleteTenantSpec,
+});
+export type TenantDeletion = z.infer<typeof tenantDeletion>;
+
 export const jobAnswer = z.discriminatedUnion("kind", [
   z.object({ ...common, kind: z.literal("delete"), spec: deleteSpec }),
   z.object({ ...common, kind: z.literal("replay"), spec: replaySpec }),
   z.object({ ...common, kind: z.literal("import"), spec: importSpec }),
 ]);
 export type JobAnswer = z.infer<typeof jobAnswer>;
-export type JobKind = JobAnswer["kind"];
+export type JobKind = JobAnswer["kind"] | TenantDeletion["kind"];
 
 /** Newest first. */
 export const jobList = z.object({ jobs: z.array(jobAnswer), next: z.string().nullable() });

@@ -215,6 +215,12 @@ export interface DeviceRpc {
    */
   forget(generation: number): Promise<void>;
   /**
+   * Deletes all that the object has of the device's lives before `generation`, closes its sockets, and leaves nothing: for a
+   * tenant that is being deleted with its zones and registry. Changes nothing of a later life when that is done.
+   * @throws when its zone or tenant does not answer; the call may be repeated.
+   */
+  erase(generation: number): Promise<void>;
+  /**
    * Replaces the device's rules when `rules` are a newer version; an older one changes nothing. A rule that is
    * removed, disabled or no longer concerns the device ends its alerts.
    */
@@ -288,6 +294,8 @@ export interface ZoneRpc {
   watchAlerts(untilMs: number): Promise<Alert[]>;
   /** Ends the streams whose tokens are void, now and as they open. */
   endVoid(revoked: Revocation): Promise<void>;
+  /** Deletes all that the object has, if its tenant is being deleted; else changes nothing. @throws when that is not known. */
+  erase(): Promise<void>;
 }
 
 /** An event, and the incident its alert belongs to. */
@@ -331,10 +339,10 @@ export interface ChannelRpc {
    */
   deliver(channel: Channel, notice: ChannelNotice): Promise<void>;
   /**
-   * Sets the channel's settings and tries what waits at once; null: it is deleted. Disabled or deleted, it drops what
-   * waits.
+   * Sets the channel's settings and tries what waits at once; null: it is deleted, or the one of the
+   * `createdAt` `madeAt`, and one that was made later stays. Disabled or deleted, it drops what waits.
    */
-  configure(channel: Channel | null): Promise<void>;
+  configure(channel: Channel | null, madeAt?: number): Promise<void>;
   /** Confirms that a message which the receiver refused went by another channel, or that none is left. */
   rerouted(key: string): Promise<void>;
   /** Sends a test message at once, one attempt. Returns what came of it, also when it failed. */
@@ -404,6 +412,13 @@ export interface TenantRpc {
   issuers(): Promise<Issuer[]>;
   /** Returns which tokens of people are void, and how many streams may be open. */
   revoked(): Promise<Admission>;
+  /**
+   * Ends the tenant's life before `generation`: forgets what it chose, and every token is void until `ended`. Returns the
+   * settings after it; repeated, it changes nothing.
+   */
+  end(generation: number): Promise<TenantSettings>;
+  /** Says that the deletion is done: tokens that are issued from now on hold. Repeated, it changes nothing. */
+  ended(generation: number): Promise<void>;
   /**
    * Revokes tokens of any role that were issued up to an instant, and single ones of people or of gateways. Returns the
    * settings after it; null when there would be too many single ones: nothing changes.

@@ -2,6 +2,9 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
+/** In place of a device's name in a tombstone: the whole tenant was deleted. No device has an empty name. */
+export const WHOLE_TENANT = "";
+
 // ---- control database ----------------------------------------------------------------------------------------------
 
 /**
@@ -76,6 +79,24 @@ export const provisioningKey = sqliteTable(
     primaryKey({ columns: [table.tenant, table.id] }),
     uniqueIndex("provisioning_key_by_hash").on(table.hash),
   ],
+);
+
+/**
+ * PERSISTED: tenants there are, or were: a deleted one's row says which lives are over, for what is still on its way.
+ * Lives of devices below `generation` are over. Triggers make the row with the first device and count `devices`.
+ * `status`: active, ending or deleted.
+ */
+export const tenant = sqliteTable(
+  "tenant",
+  {
+    tenant: text("tenant").notNull(),
+    status: text("status").notNull(),
+    generation: integer("generation").notNull(),
+    devices: integer("devices").notNull(),
+    createdAt: integer("created_at").notNull(),
+    deletedAt: integer("deleted_at"),
+  },
+  (table) => [primaryKey({ columns: [table.tenant] })],
 );
 
 /** PERSISTED: long work for one tenant; `spec` and `progress` are JSON, see schemas/job.ts. */
@@ -210,7 +231,7 @@ export const alertEvent = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenant, table.alert, table.revision] })],
 );
 
-/** PERSISTED: a deleted device: its alerts of this generation and before are taken no more. */
+/** PERSISTED: a deleted device, or with WHOLE_TENANT each of the tenant: alerts of this generation and before are taken no more. */
 export const alertTombstone = sqliteTable(
   "alert_tombstone",
   {
@@ -310,7 +331,7 @@ export const archiveDay = sqliteTable(
 );
 
 /**
- * PERSISTED: a deleted device: its blocks of this generation and before are refused by storage for good. `listing` 1: what
+ * PERSISTED: a deleted device, or with WHOLE_TENANT each of the tenant: blocks of this generation and before are refused for good. `listing` 1: what
  * storage has of those lives is not listed yet, and blocks of a later one have to wait.
  */
 export const tombstone = sqliteTable(
@@ -387,3 +408,32 @@ export const archiveFile = sqliteTable(
     index("archive_file_replaced").on(table.replacedAt).where(sql`${table.replacedAt} IS NOT NULL`),
   ],
 );
+
+/** Every table, by the database it lies in: what a deleted tenant had in them is found by these lists. */
+export const CONTROL_TABLES = [
+  device,
+  job,
+  chore,
+  rule,
+  channel,
+  silence,
+  incident,
+  alert,
+  alertEvent,
+  alertTombstone,
+  rulesPush,
+  audit,
+  token,
+  tenant,
+  provisioningKey,
+];
+export const WARM_TABLES = [
+  rollup,
+  archiveFile,
+  zoneHour,
+  dirtyHour,
+  archiveDay,
+  tombstone,
+  retained,
+  importReached,
+];

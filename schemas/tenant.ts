@@ -113,6 +113,10 @@ export const tenantSettings = z.object({
   settingsVersion: z.number().int().nonnegative().default(0),
   /** Whether the tenant has more files than it may: its devices take nothing. */
   isStorageFull: z.boolean().default(false),
+  /** The tenant's life: lives of devices below it were deleted with the tenant. */
+  generation: z.number().int().nonnegative().default(0),
+  /** Whether the tenant is being deleted: every token is void. */
+  isEnding: z.boolean().default(false),
   /** Which tokens are void, of any role by their time, and gateways' by their ids; absent: none ever was. */
   tokens: revocation.optional(),
 });
@@ -120,7 +124,7 @@ export type TenantSettings = z.infer<typeof tenantSettings>;
 
 /** `GET /v1/tenant`. `issuers`, `access`: absent, there are none; the latter is shown to admins. */
 export const tenantAnswer = tenantSettings
-  .omit({ settingsVersion: true, isStorageFull: true, tokens: true })
+  .omit({ settingsVersion: true, isStorageFull: true, tokens: true, generation: true, isEnding: true })
   .extend({ issuers: issuers.optional(), access: accessRules.optional() });
 
 /** `PUT /v1/tenant`: what is named changes, of `limits` too, the rest stays; `rulesVersion` as GET returns it, or not at all. */

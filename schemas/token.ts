@@ -3,14 +3,17 @@ import * as z from "zod";
 import { TOKEN_SECONDS_MAX, TOKENS_PER_REQUEST_MAX } from "./limits.ts";
 import { deviceName, label, tenantName } from "./name.ts";
 
-export const role = z.enum(["device", "gateway", "viewer", "operator", "admin"]);
+/** `owner`: whoever runs the deployment, who is of no tenant; the others are of one. */
+export const role = z.enum(["device", "gateway", "viewer", "operator", "admin", "owner"]);
 export type Role = z.infer<typeof role>;
+const tenantRole = role.exclude(["owner"]);
+export type TenantRole = z.infer<typeof tenantRole>;
 
-/** A device token names its device; the others do not. `sub`: what its bearer is called. `jti`: its id. `exp` and `iat` are
+/** A device token names its device; the others do not. An owner's names no tenant; the others do. `sub`: what its bearer is called. `jti`: its id. `exp` and `iat` are
  * seconds, as RFC 7519 has them, of which `iat` may have a fraction. */
 export const claims = z.object({
   iss: z.literal("telltale"),
-  tenant: tenantName,
+  tenant: tenantName.optional(),
   role,
   device: deviceName.optional(),
   sub: label(200).optional(),
@@ -110,7 +113,7 @@ export const deviceRevokeAnswer = z.object({ device: deviceName, notBefore: z.nu
 /** A token that is to be made: for a device, which it names, a gateway, or a person. */
 export const tokenSpec = z
   .strictObject({
-    role,
+    role: tenantRole,
     device: deviceName.optional(),
     name: z.string().min(1).max(200).optional(),
     days: z
@@ -131,7 +134,7 @@ export const tokensBody = z.strictObject({ tokens: z.array(tokenSpec).min(1).max
 /** What is known of a token that was made. `revokedAt` null: it was not revoked. Instants are epoch ms. */
 export const tokenEntry = z.object({
   id: z.string(),
-  role,
+  role: tenantRole,
   device: deviceName.nullable(),
   name: z.string().nullable(),
   issuedAt: z.number(),

@@ -6,6 +6,8 @@
  */
 export const GLOSSARY: Readonly<Record<string, string>> = {
   // ---- names
+  tenant: "The tenant's name: 1 to 128 letters, digits and . _ : -",
+  settings: "What the tenant chooses, as `PUT /v1/tenant` takes it, but for issuers.",
   device: "The device's id: 1 to 128 letters, digits and . _ : -",
   zone: "The zone's id; a device that nobody put into one is in `default`.",
   model: "What kind of device it is.",

@@ -14,7 +14,7 @@ const json = (schema: z.ZodType) => ({ content: { "application/json": { schema }
 
 interface Described {
   summary: string;
-  tag: "devices" | "operators" | "alerts" | "admins";
+  tag: "devices" | "operators" | "alerts" | "admins" | "owners";
   answer: z.ZodType;
   /** 200 unless said. */
   status?: "200" | "201" | "202";

@@ -20,10 +20,11 @@ import {
   jobsQuery,
   partAnswer,
   replayBody,
+  tenantDeletion,
 } from "../schemas/job.ts";
 import { COMMIT_EVERY_MS_MAX } from "../schemas/limits.ts";
 import { fleetFrame, snapshotFrame, zoneFrame } from "../schemas/live.ts";
-import { deviceName, zoneName } from "../schemas/name.ts";
+import { deviceName, tenantName, zoneName } from "../schemas/name.ts";
 import {
   activityAnswer,
   activityQuery,
@@ -50,6 +51,7 @@ import {
 } from "../schemas/query.ts";
 import { report, telemetryAnswer, telemetryBody } from "../schemas/reading.ts";
 import { quotaAnswer, retentionAnswer, tenantAnswer, tenantSettingsChange } from "../schemas/tenant.ts";
+import { newTenant, tenantDetail, tenantEntry, tenantList, tenantsQuery } from "../schemas/tenants.ts";
 import {
   deviceRevokeAnswer,
   revokeAnswer,
@@ -167,6 +169,44 @@ function definition(): Parameters<typeof createDocument>[0] {
           tag: "admins",
           parameters: { path: device },
           answer: deviceRevokeAnswer,
+        }),
+      },
+      "/v1/tenants": {
+        get: operation({
+          summary: "The deployment's tenants by name, for its owner",
+          tag: "owners",
+          parameters: { query: tenantsQuery },
+          answer: tenantList,
+        }),
+        post: operation({
+          summary: "Make a tenant before its first device reports",
+          tag: "owners",
+          status: "201",
+          body: newTenant,
+          answer: tenantEntry,
+        }),
+      },
+      "/v1/tenants/{tenant}": {
+        get: operation({
+          summary: "A tenant, and how far its deletion is",
+          tag: "owners",
+          parameters: { path: z.object({ tenant: tenantName }) },
+          answer: tenantDetail,
+        }),
+        delete: operation({
+          summary: "Delete a tenant with all it has: its tokens are void, and a job does the rest",
+          tag: "owners",
+          status: "202",
+          parameters: { path: z.object({ tenant: tenantName }) },
+          answer: tenantDeletion,
+        }),
+      },
+      "/v1/deployment/audit": {
+        get: operation({
+          summary: "What owners changed, newest first",
+          tag: "owners",
+          parameters: { query: auditQuery },
+          answer: auditAnswer,
         }),
       },
       "/v1/tokens": {

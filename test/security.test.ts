@@ -30,7 +30,7 @@ function routesOf(): Record<string, string[]> {
 it("[F27] docs/security.md says of each route which role may ask it", () => {
   const said: Record<string, string[]> = {};
   for (const [, role, cell] of textOf("docs/security.md").matchAll(
-    /^\| (viewer|operator|admin) \| (.+) \|$/gm,
+    /^\| (viewer|operator|admin|owner) \| (.+) \|$/gm,
   )) {
     said[role!] = [...cell!.replaceAll("\\|", "|").matchAll(/`([^`]+)`/g)].map(([, route]) => route!).sort();
   }

@@ -92,9 +92,9 @@ export function secretsOf({
   return TOKEN_SECRET_OLD ? [TOKEN_SECRET, TOKEN_SECRET_OLD] : [TOKEN_SECRET];
 }
 
-/** The operators' roles that may do what needs `least`, itself included. */
-export const atLeast = (least: "viewer" | "operator" | "admin") =>
-  OPERATOR_ROLES.slice(OPERATOR_ROLES.indexOf(least));
+/** The roles that may do what needs `least`, itself included: an owner's is apart. */
+export const atLeast = (least: "viewer" | "operator" | "admin" | "owner"): Role[] =>
+  least === "owner" ? [least] : OPERATOR_ROLES.slice(OPERATOR_ROLES.indexOf(least));
 
 /** Returns what the header `Authorization: Bearer …` says. */
 export const bearerOf = (request: Request): string | undefined =>

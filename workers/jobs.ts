@@ -1,8 +1,8 @@
 // Rows of the job table: made, shown, stopped and resumed by the api, taken further by the cron.
 import { and, desc, eq, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { JobAnswer, JobKind, JobProgress, JobStatus } from "../schemas/job.ts";
-import { IMPORT_BYTES_MAX, JOBS_PER_TENANT_MAX } from "../schemas/limits.ts";
+import type { JobAnswer, JobKind, JobProgress, JobStatus, TenantDeletion } from "../schemas/job.ts";
+import { DEPLOYMENT, IMPORT_BYTES_MAX, JOBS_PER_TENANT_MAX } from "../schemas/limits.ts";
 import { job as jobTable } from "../schemas/tables.ts";
 import { Problem } from "./problem.ts";
 import { sortedId } from "./sorted-id.ts";
@@ -147,6 +147,43 @@ const SELECT_DELETED = `
   WHERE tenant = ?1 AND kind = 'delete' AND created_at >= ?3
     AND spec ->> 'device' IN (SELECT name.value FROM json_each(?2) AS name) LIMIT 1`;
 
+/**
+ * Returns the statement that notes the deletion of a tenant, a job of the deployment, if its row in `tenant` says that it
+ * ends for the life `generation` and there is no such job yet.
+ */
+export function insertTenantDeletion(
+  control: D1Database,
+  spec: TenantDeletion["spec"],
+  nowMs: number,
+): D1PreparedStatement {
+  const row = rowOf(DEPLOYMENT, "delete-tenant", spec, nowMs, "running");
+  const { tenant, generation } = spec;
+  return control
+    .prepare(INSERT_TENANT_DELETION)
+    .bind(DEPLOYMENT, tenant, generation, row.id, row.spec, row.progress, nowMs);
+}
+
+const OF_TENANT = "tenant = ?1 AND kind = 'delete-tenant' AND spec ->> 'tenant' = ?2";
+const INSERT_TENANT_DELETION = `
+  INSERT INTO job (tenant, id, kind, status, spec, progress, created_at, updated_at)
+  SELECT ?1, ?4, 'delete-tenant', 'running', ?5, ?6, ?7, ?7
+  WHERE EXISTS (SELECT 1 FROM tenant WHERE tenant = ?2 AND status = 'ending' AND generation = ?3)
+    AND NOT EXISTS (SELECT 1 FROM job WHERE ${OF_TENANT} AND spec ->> 'generation' = ?3)`;
+
+/** Returns the last deletion of a tenant; undefined: there was none. Reads the deployment's jobs. @throws when D1 fails. */
+export async function readTenantDeletion(
+  control: D1Database,
+  tenant: string,
+): Promise<TenantDeletion | undefined> {
+  const id = await control
+    .prepare(`SELECT id FROM job WHERE ${OF_TENANT} ORDER BY id DESC LIMIT 1`)
+    .bind(DEPLOYMENT, tenant)
+    .first<string>("id");
+  return id === null
+    ? undefined
+    : ((await readJob(control, DEPLOYMENT, id)) as unknown as TenantDeletion | undefined);
+}
+
 /** Returns a job; undefined: there is none of this id. @throws when D1 fails. */
 export async function readJob(
   control: D1Database,
@@ -277,7 +314,7 @@ export const resumeJob = (control: D1Database, tenant: string, id: string) =>
     id,
     `SET status = 'running', error = NULL, finished_at = NULL,
          progress = json_set(progress, '$.failures', 0, '$.retryAt', 0)`,
-    `status IN ('stopped', 'failed') AND (kind = 'delete' OR ${HAS_ROOM})`,
+    `status IN ('stopped', 'failed') AND (kind IN ('delete', 'delete-tenant') OR ${HAS_ROOM})`,
   );
 
 /**

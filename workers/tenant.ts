@@ -116,6 +116,24 @@ export async function revokeTokens(
   return settings === null ? null : tenantSettings.parse(settings);
 }
 
+/** Ends the tenant's life before `generation`. Returns the settings after it. @throws when the tenant's object is away. */
+export async function endTenant(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  generation: number,
+): Promise<TenantSettings> {
+  return tenantSettings.parse(await stubOf(namespace, tenant).end(generation));
+}
+
+/** Tells the tenant's object that its deletion is done. @throws when it is away. */
+export const tenantEnded = async (
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  generation: number,
+): Promise<void> => {
+  await stubOf(namespace, tenant).ended(generation);
+};
+
 /** Returns who may sign tokens for the tenant's devices beside the deployment. @throws when the tenant's object is away. */
 export const readIssuers = (namespace: DurableObjectNamespace, tenant: string): Promise<Issuer[]> =>
   stubOf(namespace, tenant).issuers();

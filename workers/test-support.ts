@@ -155,7 +155,7 @@ export async function bearer(
   device?: string,
 ): Promise<{ authorization: string }> {
   const subject = {
-    tenant,
+    tenant: role === "owner" ? undefined : tenant,
     role,
     ttlSeconds: 10 * 365 * 86_400,
     ...(device === undefined ? {} : { device }),

@@ -3,8 +3,11 @@ import type { DeviceToken } from "../../schemas/token.ts";
 import { isRevoked } from "../token/revocation.ts";
 import type { DeviceState } from "./state.ts";
 
-/** Whether a token was revoked, by the tenant or, of the device's own, for the device. */
+/** Whether a token was revoked, by the tenant or, of the device's own, for the device; all are while the tenant is deleted. */
 export const isVoid = (
   { settings, revoked }: Pick<DeviceState, "settings" | "revoked">,
   token: DeviceToken,
-): boolean => isRevoked(token, settings.tokens) || (token.isGateway !== true && isRevoked(token, revoked));
+): boolean =>
+  settings.isEnding ||
+  isRevoked(token, settings.tokens) ||
+  (token.isGateway !== true && isRevoked(token, revoked));

@@ -1,9 +1,16 @@
 // The claims of a token whose signature is good → whom it speaks for, or what is wrong with it.
-import { ISSUED_AHEAD_MS_MAX, NAME_PATTERN, TOKEN_SECONDS_MAX } from "../../schemas/limits.ts";
+import { DEPLOYMENT, ISSUED_AHEAD_MS_MAX, NAME_PATTERN, TOKEN_SECONDS_MAX } from "../../schemas/limits.ts";
 import { oddCharacter } from "../../schemas/one-line.ts";
 import type { Role } from "../../schemas/token.ts";
 
-const ROLES: readonly string[] = ["device", "gateway", "viewer", "operator", "admin"] satisfies Role[];
+const ROLES: readonly string[] = [
+  "device",
+  "gateway",
+  "viewer",
+  "operator",
+  "admin",
+  "owner",
+] satisfies Role[];
 
 /** As the schema of the claims has it, which the hot path does without. */
 export const SUB_LENGTH_MAX = 200;
@@ -11,6 +18,7 @@ const ID_LENGTH_MAX = 200;
 
 /** Whom a verified token speaks for, since when and until when, epoch ms. */
 export interface Caller {
+  /** Of an owner: DEPLOYMENT, which is no tenant's name. */
   tenant: string;
   role: Role;
   /** The one device a device token speaks for. */
@@ -47,9 +55,11 @@ const isName = (value: unknown): value is string => typeof value === "string" &&
 
 /** Returns the caller that claims name. @throws TokenError `token_invalid`. */
 export function callerOf(payload: Record<string, unknown>): Caller {
-  const { tenant, role, device, sub, jti, iat, exp } = payload;
-  if (!isName(tenant) || typeof role !== "string" || !ROLES.includes(role) || typeof exp !== "number")
-    throw invalid("the token's claims lack a tenant or a known role");
+  const { role, device, sub, jti, iat, exp } = payload;
+  const tenant = role === "owner" ? DEPLOYMENT : payload.tenant;
+  const isWhole = role === "owner" ? payload.tenant === undefined : isName(tenant);
+  if (!isWhole || typeof role !== "string" || !ROLES.includes(role) || typeof exp !== "number")
+    throw invalid("the token's claims lack a tenant or a known role, or name a tenant for an owner");
   if (typeof iat !== "number")
     throw invalid('the token lacks "iat", when it was issued: by that it is revoked');
   if ((role === "device") !== isName(device))
@@ -65,7 +75,7 @@ export function callerOf(payload: Record<string, unknown>): Caller {
     throw invalid(`the token ${days}; ask for one that expires sooner`);
   }
   return {
-    tenant,
+    tenant: tenant as string,
     role: role as Role,
     ...(isName(device) ? { device } : {}),
     ...(sub === undefined ? {} : { sub }),

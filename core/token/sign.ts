@@ -6,7 +6,8 @@ import { OWN_ISSUER } from "./verify.ts";
 
 /** Whom a token speaks for, and how long. */
 export interface TokenSubject {
-  tenant: string;
+  /** Required for every role but `owner`, absent for that. */
+  tenant?: string | undefined;
   role: Role;
   /** Required for role `device`, absent otherwise. */
   device?: string;
@@ -27,7 +28,7 @@ export async function signToken(subject: TokenSubject, secret: string, nowMs: nu
   const { tenant, role, device, sub, id, ttlSeconds } = subject;
   const named = { ...(device === undefined ? {} : { device }), ...(sub === undefined ? {} : { sub }) };
   const identified = id === undefined ? named : { ...named, jti: id };
-  return await new SignJWT({ tenant, role, ...identified })
+  return await new SignJWT({ ...(tenant !== undefined && { tenant }), role, ...identified })
     .setProtectedHeader({ alg: "HS256", typ: "JWT", kid: await kidOf(secret) })
     .setIssuer(OWN_ISSUER)
     .setIssuedAt(nowMs / 1000) // to the millisecond, as RFC 7519 allows: what is issued right after a revocation holds

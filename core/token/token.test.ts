@@ -41,6 +41,37 @@ describe("token", () => {
     });
   });
 
+  it("[I101] an owner's token is of no tenant, and only the deployment signs it", async () => {
+    const owner = { role: "owner", ttlSeconds: 60 } as const;
+    const caller = { tenant: "*", role: "owner", issuedAtMs: nowMs, expiresAt: nowMs + 60_000 };
+    expect(await verifyToken(await signToken(owner, secret, nowMs), [secret], nowMs)).toEqual(caller);
+    const ofTenant = await signToken({ ...owner, tenant: "acme" }, secret, nowMs);
+    const ofNone = await signToken({ role: "admin", ttlSeconds: 60 }, secret, nowMs);
+    const ofAll = await signToken({ role: "admin", tenant: "*", ttlSeconds: 60 }, secret, nowMs);
+    for (const token of [ofTenant, ofNone, ofAll])
+      await expect(verifyToken(token, [secret], nowMs)).rejects.toMatchObject({ code: "token_invalid" });
+    const { privateKey, publicKey } = await generateKeyPair("EdDSA", { extractable: true });
+    const own = issuer.parse({
+      issuer: "https://id.acme.example",
+      jwks: { keys: [await exportJWK(publicKey)] },
+    });
+    for (const claimed of [{}, { tenant: "acme" }, { tenant: "*" }]) {
+      const foreign = await new SignJWT({
+        ...claimed,
+        role: "owner",
+        iat: nowMs / 1000,
+        exp: nowMs / 1000 + 60,
+      })
+        .setProtectedHeader({ alg: "EdDSA" })
+        .setIssuer(own.issuer)
+        .sign(privateKey);
+      await expect(issuerVerifier("acme", own).verify(foreign, nowMs)).rejects.toMatchObject({
+        code: "token_invalid",
+      });
+      await expect(verifyToken(foreign, [secret], nowMs)).rejects.toMatchObject({ code: "token_invalid" });
+    }
+  });
+
   it("[I2] an expired token is refused as token_expired at its last second and not before", async () => {
     const token = await signToken(subject, secret, nowMs);
     await expect(verifyToken(token, [secret], nowMs + 59_999)).resolves.toMatchObject({ tenant: "acme" });

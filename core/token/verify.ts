@@ -65,7 +65,7 @@ export class TokenVerifier {
         issuer,
         algorithms,
         currentDate: new Date(nowMs),
-        requiredClaims: ["exp", "tenant", "role"],
+        requiredClaims: ["exp", "role"],
       });
     } catch (error) {
       if (error instanceof TokenError) throw error;

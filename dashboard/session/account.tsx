@@ -12,6 +12,7 @@ const MAY: Record<Role, string> = {
   admin: "may do everything",
   device: "sends readings",
   gateway: "sends readings",
+  owner: "makes and deletes tenants, with the command line or the API",
 };
 
 /** How somebody came by a token that nobody gave: a local run calls its bearer so. */

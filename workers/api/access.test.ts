@@ -11,7 +11,7 @@ import { api } from "./worker.ts";
 vi.setConfig({ testTimeout: 120_000 });
 
 /** `{job}` stands for the id of one of the owner's, which is drawn. */
-type Row = [method: string, path: string, least: "viewer" | "operator" | "admin", body?: unknown];
+type Row = [method: string, path: string, least: "viewer" | "operator" | "admin" | "owner", body?: unknown];
 
 const rule = { id: "hot", name: "Too hot", condition: { type: "threshold", metric: "a", above: 80 } };
 const channel = {
@@ -98,13 +98,18 @@ const ROUTES: Row[] = [
   ["PUT", "/v1/admin/import/{job}/parts/0", "admin"],
   ["POST", "/v1/admin/import/{job}/start", "admin"],
   ["DELETE", "/v1/devices/d1", "admin"],
+  ["GET", "/v1/tenants", "owner"],
+  ["POST", "/v1/tenants", "owner", { tenant: "made-here" }],
+  ["GET", "/v1/tenants/nobody", "owner"],
+  ["DELETE", "/v1/tenants/nobody", "owner"],
+  ["GET", "/v1/deployment/audit", "owner"],
 ];
 
 /** What takes no token of any role, but a key of its own. */
 const KEYED: [method: string, path: string][] = [["POST", "/v1/claim"]];
 
 const RANK = ["viewer", "operator", "admin"];
-const ROLES: readonly Role[] = ["device", "gateway", "viewer", "operator", "admin"];
+const ROLES: readonly Role[] = ["device", "gateway", "viewer", "operator", "admin", "owner"];
 
 /** `/v1/jobs/:job/:change{stop|resume}` and `/v1/archive/:key{.+}` as a pattern of addresses. */
 const patternOf = (path: string) =>
@@ -135,7 +140,7 @@ it.each(ROUTES)("[I4] %s %s takes the roles from %s on and no others", async (me
       method,
       ...bodyOf(method, body),
     });
-    const allowed = RANK.indexOf(role) >= RANK.indexOf(least);
+    const allowed = least === "owner" ? role === "owner" : RANK.indexOf(role) >= RANK.indexOf(least);
     expect([path, role, status === 403]).toEqual([path, role, !allowed]);
     // 400: an empty body is none of these; 426: a stream is no plain answer.
     if (allowed) expect([200, 201, 202, 400, 404, 409, 422, 426]).toContain(status);
@@ -149,20 +154,23 @@ it.each(KEYED)("[I4] %s %s takes no token of any role", async (method, path) => 
     await problem(ask("keyed", role, path, { method, body: {} }), 401, "token_invalid");
 });
 
-it.each(["viewer", "operator", "admin"] as const)("[I4] a %s may not send what devices do", async (role) => {
-  for (const [method, path] of [
-    ["POST", "/v1/telemetry"],
-    ["GET", "/v1/connect"],
-  ] as const) {
-    const { authorization } = await bearer("roles", role);
-    const request = new Request(`https://telltale.test${path}`, { method, headers: { authorization } });
-    await problem(
-      ingest.fetch(request, env as unknown as IngestEnv, createExecutionContext()),
-      403,
-      "forbidden",
-    );
-  }
-});
+it.each(["viewer", "operator", "admin", "owner"] as const)(
+  "[I4] a %s may not send what devices do",
+  async (role) => {
+    for (const [method, path] of [
+      ["POST", "/v1/telemetry"],
+      ["GET", "/v1/connect"],
+    ] as const) {
+      const { authorization } = await bearer("roles", role);
+      const request = new Request(`https://telltale.test${path}`, { method, headers: { authorization } });
+      await problem(
+        ingest.fetch(request, env as unknown as IngestEnv, createExecutionContext()),
+        403,
+        "forbidden",
+      );
+    }
+  },
+);
 
 /** Everything a tenant can have, and the ids of it. */
 async function owner(tenant: string): Promise<Record<string, string>> {

@@ -1,5 +1,6 @@
 // What is to be revoked → the objects that judge by it: the tenant's first, then its devices, zones and fleet.
 import type { Caller } from "../../core/token/verify.ts";
+import type { TenantSettings } from "../../schemas/tenant.ts";
 import type {
   Revocation,
   RevokeAnswer,
@@ -117,8 +118,21 @@ export async function revokeTenant(
     );
   }
   const concernsDevices = order.notBeforeMs !== undefined || (order.ids ?? []).length > 0;
-  const push = concernsDevices && (await noteSettings(env.CONTROL, tenant, settings, wallMs()));
   const revoked = { notBeforeMs: settings.tokens?.notBeforeMs ?? 0, ids: order.people ?? [] };
+  return await tellRevoked(env, context, tenant, { settings: concernsDevices ? settings : null, revoked });
+}
+
+/**
+ * Tells devices and streams what is revoked; `settings` null: no device has to know. Returns whether all were told.
+ * @throws when D1 fails.
+ */
+export async function tellRevoked(
+  env: ApiEnv,
+  context: Pick<ExecutionContext, "waitUntil">,
+  tenant: string,
+  { settings, revoked }: { settings: TenantSettings | null; revoked: Revocation },
+): Promise<boolean> {
+  const push = settings !== null && (await noteSettings(env.CONTROL, tenant, settings, wallMs()));
   const told = await Promise.all([
     !push || tellDevices(env, context, push, DEVICES_TOLD_MS),
     endStreams(env, tenant, revoked),

@@ -3,7 +3,7 @@ import { and, desc, eq, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { TOKENS_PER_TENANT_MAX } from "../../schemas/limits.ts";
 import { token as tokenTable } from "../../schemas/tables.ts";
-import type { Role, TokenEntry, TokenList } from "../../schemas/token.ts";
+import type { TenantRole, TokenEntry, TokenList } from "../../schemas/token.ts";
 import { Problem } from "../problem.ts";
 import { fromStorage } from "./storage.ts";
 
@@ -103,5 +103,5 @@ export async function markRevoked(
 }
 
 function entryOf({ tenant: _, role, ...row }: typeof tokenTable.$inferSelect): TokenEntry {
-  return { ...row, role: role as Role };
+  return { ...row, role: role as TenantRole };
 }

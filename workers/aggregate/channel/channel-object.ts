@@ -54,10 +54,10 @@ export class ChannelObject extends DurableObject<AggregateEnv> implements Channe
     await this.#proceed();
   }
 
-  async configure(channel: Channel | null): Promise<void> {
+  async configure(channel: Channel | null, madeAt?: number): Promise<void> {
     const nowMs = wallMs();
     this.#store.together(() => {
-      if (channel === null) return this.#store.forget();
+      if (channel === null) return this.#store.forget(madeAt);
       // The address may be another now; and a channel whose deletion did not come to its end is there again.
       this.#store.change({ channel, goneCreatedAt: null, failures: 0, retryAt: 0 });
       this.#store.allDue(nowMs);

@@ -403,9 +403,10 @@ export class ChannelStore {
     );
   }
 
-  /** Deletes everything but the note that the channel was deleted. */
-  forget(): void {
-    const goneCreatedAt = this.state.channel?.createdAt ?? this.state.goneCreatedAt;
+  /** Deletes everything but the note that the channel, of this `createdAt`, was deleted; one that was made later stays. */
+  forget(madeAt = this.state.channel?.createdAt): void {
+    if (madeAt !== undefined && (this.state.channel?.createdAt ?? 0) > madeAt) return;
+    const goneCreatedAt = madeAt ?? this.state.goneCreatedAt;
     for (const table of ["delivery", "notice", "incident"]) this.#sql.exec(`DELETE FROM ${table}`);
     this.change({ ...NEW, goneCreatedAt });
   }

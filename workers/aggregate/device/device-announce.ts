@@ -16,6 +16,8 @@ interface Device {
   isConnected(): boolean;
   /** The registry says where the device is, and what. */
   move(state: DeviceState, profile: ObjectProfile): void;
+  /** The device's life was deleted with its tenant. */
+  isOver(): void;
 }
 
 /** Tells registry and zone of a device, one thing at a time. */
@@ -55,6 +57,7 @@ export class DeviceAnnouncer {
       if (!state.registered && state.firstReceivedAt !== null) {
         const { profile } = state;
         const known = await register(this.#control, state);
+        if (known === undefined) return this.#device.isOver();
         if (state.profile === profile) this.#device.move(state, known);
         state.registered = true;
       }

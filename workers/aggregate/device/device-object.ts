@@ -41,6 +41,7 @@ import type { DeviceToken, RevokeOrder } from "../../../schemas/token.ts";
 import { nowMs, said, wallMs } from "../../clock.ts";
 import { Problem, revokedProblem } from "../../problem.ts";
 import { refillReadings } from "../../readings-quota.ts";
+import { readSettings } from "../../tenant.ts";
 import { EXPIRED, notedToken, REVOKED, TOKEN_ENDED, UNKNOWN } from "../../token-note.ts";
 import { codecFor, switchProtocols } from "../../upgrade.ts";
 import { type AggregateEnv, timingOf } from "../env.ts";
@@ -86,6 +87,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       isCurrent: (state) => this.#state === state,
       isConnected: () => this.#sockets.count() > 0,
       move: (state, profile) => this.#alerts.move(state, profile, now(state)),
+      isOver: () => ctx.waitUntil(this.#prepare(true)),
     });
     this.#alerts = new DeviceAlerts(env, ctx.storage, this.#store, (state) => this.#state === state);
     this.#settings = new DeviceSettings(env, this.#alerts);
@@ -345,6 +347,13 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return this.#upkeep.forget(generation);
   }
 
+  async erase(generation: number): Promise<void> {
+    const { tenant, generation: living } = this.#load();
+    // A sweep may have begun the next life: there is nothing of it while the tenant is being deleted.
+    if (living >= generation && !(await readSettings(this.env.TENANT, tenant)).isEnding) return;
+    await this.#upkeep.erase(living);
+  }
+
   /**
    * Closes those of the sockets whose token has expired or was revoked, which needs no alarm: one that is silent does no
    * harm. What they hold came before that, and is committed. Returns whether there were any.
@@ -362,11 +371,20 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return ended.length > 0;
   }
 
-  /** The state, for an object that is about to take reports: a new one asks its tenant's settings first, any asks hourly. */
+  /**
+   * The state, for an object that is about to take reports: a new one asks its tenant's settings first, any asks hourly. A
+   * life that was deleted with its tenant, unnoticed, ends here.
+   */
   async #prepare(refresh = false): Promise<DeviceState> {
     if (refresh) await this.#settings.refresh(this.#load());
-    while (this.#settings.areDue(this.#load())) await this.#settings.refresh(this.#load()); // a next life has none yet
-    return this.#load();
+    for (;;) {
+      const state = this.#load();
+      const { generation } = state.settings;
+      if (this.#settings.areDue(state)) await this.#settings.refresh(state);
+      else if (state.generation >= generation) return state;
+      else if (this.#loadKnown() === undefined) state.generation = generation;
+      else await this.#upkeep.forget(generation - 1, false);
+    }
   }
 
   /**

@@ -12,6 +12,8 @@ import type { DeviceAlerts } from "./device-alerts.ts";
 /** How old the copy of the tenant's settings may get before a commit asks for them again. */
 const SETTINGS_AGE_MS_MAX = 3_600_000;
 const SETTINGS_RETRY_MS = 60_000;
+/** The same of a tenant that is being deleted: it may be made anew. */
+const ENDING_AGE_MS_MAX = 5_000;
 /** A report waits for this: what holds meanwhile is what was known. */
 const RULES_ANSWER_MS = 5_000;
 
@@ -27,9 +29,9 @@ export class DeviceSettings {
     this.#alerts = alerts;
   }
 
-  /** Whether the copy is older than an hour, or there is none. */
-  areDue(state: DeviceState): boolean {
-    return wallMs() - state.settingsAt > SETTINGS_AGE_MS_MAX;
+  /** Whether the copy is older than an hour, or there is none; of a tenant that is being deleted, older than five seconds. */
+  areDue({ settings, settingsAt }: DeviceState): boolean {
+    return wallMs() - settingsAt > (settings.isEnding ? ENDING_AGE_MS_MAX : SETTINGS_AGE_MS_MAX);
   }
 
   /** Takes settings that the device was told of. Returns false when its copy is as new: nothing changes. */

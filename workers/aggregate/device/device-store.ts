@@ -71,14 +71,14 @@ export class DeviceStore implements Ring {
   }
 
   /**
-   * Deletes everything, the alarm too, and writes this state row; both become durable together, which is when it
-   * resolves.
+   * Deletes everything, the alarm too, and writes this state row, if there is one; both become durable together, which is
+   * when it resolves.
    */
-  async replaceAll(state: Uint8Array): Promise<void> {
+  async replaceAll(state?: Uint8Array): Promise<void> {
     const wiped = this.#storage.deleteAll();
     this.#entries = undefined;
     this.#tables.forget();
-    this.save(state);
+    if (state !== undefined) this.save(state);
     await wiped;
     await this.#storage.sync();
   }

@@ -9,6 +9,7 @@ import type { AlarmTiming } from "../../../core/device/timing.ts";
 import type { BlockReceipt, DeviceLife, ObjectProfile, Swept } from "../../../schemas/message.ts";
 import { defaultSettings } from "../../../schemas/tenant.ts";
 import { wallMs } from "../../clock.ts";
+import { REVOKED, TOKEN_ENDED } from "../../token-note.ts";
 import type { DeviceAlerts } from "./device-alerts.ts";
 import type { DeviceAnnouncer } from "./device-announce.ts";
 import type { DeviceHost } from "./device-host.ts";
@@ -166,15 +167,16 @@ export class DeviceUpkeep {
 
   /**
    * Ends the device's lives up to `generation` and begins the next; changes nothing when that has begun already.
+   * `isRegistered` false: the registry's row, if there is one, is of the next life.
    * @throws when a zone or the registry does not answer; the call may be repeated.
    */
-  async forget(generation: number): Promise<void> {
+  async forget(generation: number, isRegistered = true): Promise<void> {
     const { control, store, sockets, live, announcer, alerts } = this.#of;
     await announcer.inTurn(async () => {
       let old = this.#host.load();
       if (old.generation > generation) return;
       await live.leave(old);
-      await unregister(control(), old); // who registers it after this is not undone
+      if (isRegistered) await unregister(control(), old); // who registers it after this is not undone
       for (;;) {
         old = this.#host.load();
         alerts.end(old, receiptMs(old, wallMs()));
@@ -190,6 +192,22 @@ export class DeviceUpkeep {
         next.settings = { ...next.settings, tokens: old.settings.tokens };
       this.#host.begin(next);
       await store.replaceAll(encodeState(next));
+    });
+  }
+
+  /**
+   * Deletes all there is of the life `generation`; what comes after that asks its tenant, and begins its life.
+   * @throws when another has begun meanwhile, or the zone does not answer; the call may be repeated.
+   */
+  async erase(generation: number): Promise<void> {
+    const { store, sockets, live, announcer } = this.#of;
+    await announcer.inTurn(async () => {
+      const old = this.#host.load();
+      if (old.generation !== generation) throw new Error("the device's life has ended meanwhile");
+      await live.leave(old);
+      sockets.closeAll(TOKEN_ENDED, REVOKED);
+      this.#host.begin(newState(old.tenant, old.device, defaultSettings, 0));
+      await store.replaceAll();
     });
   }
 }

@@ -7,6 +7,7 @@ import { discardForgotten, type JobRow, type SavedProgress } from "../../jobs.ts
 import type { Turn } from "../chores/chores.ts";
 import type { AggregateEnv } from "../env.ts";
 import { deleteDevice } from "./delete/delete-device.ts";
+import { deleteTenant } from "./delete-tenant/delete-tenant.ts";
 import { importReadings } from "./import/import-readings.ts";
 import { replayRange } from "./replay/replay-range.ts";
 import type { RunningJob, Step } from "./step.ts";
@@ -15,7 +16,12 @@ import type { RunningJob, Step } from "./step.ts";
 // biome-ignore lint/suspicious/noExplicitAny: each kind's step takes the spec of its kind
 export type Steps = Partial<Record<JobKind, (job: RunningJob<any>) => Promise<Step>>>;
 
-const STEPS: Steps = { delete: deleteDevice, replay: replayRange, import: importReadings };
+const STEPS: Steps = {
+  delete: deleteDevice,
+  "delete-tenant": deleteTenant,
+  replay: replayRange,
+  import: importReadings,
+};
 
 /** How long one job goes on while others wait. */
 const SHARE_MS = 5_000;

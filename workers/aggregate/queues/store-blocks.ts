@@ -3,6 +3,7 @@ import { archiveKey, dateOf } from "../../../core/archive/key.ts";
 import { compare, rawColumns } from "../../../core/archive/raw-rows.ts";
 import type { Block } from "../../../core/block/block.ts";
 import { packSummaries, type Rollup, rollupOf } from "../../../core/window/pack-summary.ts";
+import { WHOLE_TENANT } from "../../../schemas/tables.ts";
 import { wallMs } from "../../clock.ts";
 import { withDeadline } from "../../with-deadline.ts";
 import { markHours } from "../archive/dirty-marks.ts";
@@ -60,11 +61,12 @@ export async function newerThanStored<B extends Omit<DecodedBlock, "block">>(
     rollups.results.map(({ device, start_ms, number }) => [`${device}/${start_ms}`, number]),
   );
   const tombstoneOf = new Map(tombstones.results.map((row) => [row.device, row]));
+  const tenants = tombstoneOf.get(WHOLE_TENANT)?.generation ?? -1;
   const fresh: B[] = [];
   const early: B[] = [];
   for (const block of asked) {
     const { generation = -1, listing = 0 } = tombstoneOf.get(block.device) ?? {};
-    if (block.generation <= generation) continue;
+    if (block.generation <= Math.max(generation, tenants)) continue;
     if (listing === 1) early.push(block);
     else if ((stored.get(`${block.device}/${block.startMs}`) ?? 0) < block.revision) fresh.push(block);
   }
@@ -80,7 +82,7 @@ const SELECT_REVISIONS = `
   CROSS JOIN rollup ON rollup.tenant = ?1 AND rollup.device = id.value ->> 0 AND rollup.start_ms = id.value ->> 1`;
 const SELECT_TOMBSTONES = `
   SELECT DISTINCT tombstone.device, tombstone.generation, tombstone.listing FROM json_each(?2) AS id
-  CROSS JOIN tombstone ON tombstone.tenant = ?1 AND tombstone.device = id.value ->> 0`;
+  CROSS JOIN tombstone ON tombstone.tenant = ?1 AND tombstone.device IN (id.value ->> 0, '${WHOLE_TENANT}')`;
 
 /**
  * Stores blocks of one tenant and UTC day: puts a file in R2, then commits its manifest row, the rollups and the
@@ -154,7 +156,7 @@ const INSERT_MANIFEST = `
       AND rollup.start_ms = id.value ->> 1 AND rollup.revision >= id.value ->> 2
   ) AND NOT EXISTS (
     SELECT 1 FROM json_each(?12) AS life
-    CROSS JOIN tombstone ON tombstone.tenant = ?1 AND tombstone.device = life.value ->> 0
+    CROSS JOIN tombstone ON tombstone.tenant = ?1 AND tombstone.device IN (life.value ->> 0, '${WHOLE_TENANT}')
       AND (tombstone.generation >= life.value ->> 1 OR tombstone.listing = 1)
   )`;
 const UPSERT_ROLLUPS = `

@@ -8,6 +8,7 @@ import type { ApiKey } from "../../../schemas/api-key.ts";
 import {
   API_KEY_USE_NOTED_MS,
   API_KEYS_PER_TENANT_MAX,
+  ISSUED_AHEAD_MS_MAX,
   REVOKED_GATEWAYS_MAX,
   REVOKED_PEOPLE_MAX,
   VOID_KEPT_MS,
@@ -25,6 +26,8 @@ interface Chosen extends SettingsChange {
   rulesVersion?: number;
   settingsVersion?: number;
   isStorageFull?: boolean;
+  generation?: number;
+  isEnding?: boolean;
   /** Tokens of any role that are void by their time, and gateways' by their ids: part of the settings, for devices judge by it. */
   tokens?: Revocation;
   /** Tokens of people that are void by their ids, which the api asks for. */
@@ -175,14 +178,15 @@ export class TenantObject extends Base {
     return revoke(this.chosen?.people, { ids }, now, Number.POSITIVE_INFINITY)!;
   }
 
-  /** Returns which tokens of people are void, and how many streams may be open. */
+  /**
+   * Returns which tokens of people are void, and how many streams may be open; while the tenant is being deleted all tokens
+   * that may have been issued by now.
+   */
   revoked(): Admission {
-    const { tokens, people, limits } = this.chosen ?? {};
-    return {
-      notBeforeMs: tokens?.notBeforeMs ?? 0,
-      ids: people?.ids ?? [],
-      viewersMax: limits?.viewers ?? null,
-    };
+    const { tokens, people, limits, isEnding = false } = this.chosen ?? {};
+    const viewersMax = limits?.viewers ?? null;
+    if (isEnding) return { notBeforeMs: wallMs() + ISSUED_AHEAD_MS_MAX, ids: [], viewersMax };
+    return { notBeforeMs: tokens?.notBeforeMs ?? 0, ids: people?.ids ?? [], viewersMax };
   }
 
   /**
@@ -230,6 +234,27 @@ export class TenantObject extends Base {
   async #keepApiKeys(apiKeys: ApiKey[]): Promise<void> {
     this.chosen = { ...this.chosen, apiKeys };
     await this.persist();
+  }
+
+  /**
+   * Ends the tenant's life before `generation`: of what it chose nothing is left, and every token is void until `ended`.
+   * Returns the settings after it; repeated, it changes nothing.
+   */
+  async end(generation: number): Promise<TenantSettings> {
+    const { generation: living, rulesVersion, settingsVersion } = this.settings();
+    if (living >= generation) return this.settings();
+    const tokens = { notBeforeMs: wallMs(), ids: [] };
+    // Versions only rise: a device that has a newer copy keeps it.
+    this.chosen = { generation, isEnding: true, tokens, rulesVersion: rulesVersion + 1, settingsVersion };
+    Object.assign(this.use, { pot: undefined, devices: undefined });
+    return await this.change({});
+  }
+
+  /** Lets tokens that are issued from now on speak for the next life, `generation`; repeated, it changes nothing. */
+  async ended(generation: number): Promise<void> {
+    const settings = this.settings();
+    if (!settings.isEnding || settings.generation !== generation) return;
+    await this.change({ isEnding: false, tokens: { notBeforeMs: wallMs(), ids: [] } });
   }
 }
 

@@ -113,6 +113,11 @@ export class ZoneAlerts {
     return { pending: false };
   }
 
+  /** To be called when everything in the object's storage was deleted. */
+  forgetAll(): void {
+    this.#book.forgetAll();
+  }
+
   /** Confirms messages of the outbox: each leaves it, or is sent again at its `deferUntilMs`, by the wall clock. */
   async told(receipts: readonly NoticeReceipt[]): Promise<void> {
     if (!this.#book.exists()) return;

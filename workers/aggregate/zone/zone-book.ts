@@ -67,6 +67,12 @@ export class ZoneBook implements IncidentBook {
     return this.#tables.exist();
   }
 
+  /** To be called when everything in the object's storage was deleted. */
+  forgetAll(): void {
+    this.#tables.forget();
+    this.#ended.forget();
+  }
+
   /** Makes the tables, in the transaction of the first rows. */
   create(): void {
     this.#tables.make();

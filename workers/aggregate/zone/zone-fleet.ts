@@ -49,6 +49,12 @@ export class ZoneFleet {
     );
   }
 
+  /** To be called when everything in the object's storage was deleted. */
+  forget(): void {
+    this.#untilMs = undefined;
+    this.#tables.forget();
+  }
+
   /**
    * Pushes events while the fleet is watched; those that come during a push go together with the next. Never fails.
    */

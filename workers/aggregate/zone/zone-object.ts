@@ -8,6 +8,7 @@ import type { LivePush, NoticeReceipt, ZoneRpc } from "../../../schemas/message.
 import type { Revocation } from "../../../schemas/token.ts";
 import { wallMs } from "../../clock.ts";
 import { problemResponse } from "../../problem.ts";
+import { readSettings } from "../../tenant.ts";
 import type { AggregateEnv } from "../env.ts";
 import { askAll } from "../live/ask-all.ts";
 import { endVoidWatchers } from "../live/end-void-watchers.ts";
@@ -120,6 +121,19 @@ export class ZoneObject extends DurableObject<AggregateEnv> implements ZoneRpc {
 
   async endVoid(revoked: Revocation): Promise<void> {
     this.#watchers.endVoid(revoked);
+  }
+
+  async erase(): Promise<void> {
+    const { isEnding } = await readSettings(this.env.TENANT, this.#tenant);
+    if (!isEnding) return;
+    await this.endVoid({ notBeforeMs: wallMs(), ids: [] });
+    const wiped = this.ctx.storage.deleteAll(); // the alarm too
+    this.#alarm.fired();
+    this.#store.forget();
+    this.#alerts.forgetAll();
+    this.#fleet.forget();
+    this.#log.forget();
+    await wiped;
   }
 
   async viewers(): Promise<number> {

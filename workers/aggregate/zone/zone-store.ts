@@ -47,6 +47,12 @@ export class ZoneStore {
     this.#members!.set(device, connected);
   }
 
+  /** To be called when everything in the object's storage was deleted. */
+  forget(): void {
+    this.#members = undefined;
+    this.#tables.forget();
+  }
+
   /** Takes the device out. Returns false when it was no member. */
   delete(device: string): boolean {
     if (!this.members().has(device)) return false;
