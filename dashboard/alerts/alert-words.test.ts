@@ -70,6 +70,7 @@ it.each<[string, Condition]>([
     { type: "anomaly", metric: "t", detector: "zscore", level: "warning" },
   ],
   ["no data for 1 min", { type: "no_data", afterMs: 60_000 }],
+  ["91.25 reports a second, more than it may send", { type: "hot" }],
 ])("[A54] the level crossed is told with the value: %s", (words, condition) => {
   const reading = { at: 1, receivedAt: 2, value: 91.25 };
   expect(crossedInWords({ metric: "t", reading }, condition)).toBe(words);
