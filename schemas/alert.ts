@@ -65,6 +65,8 @@ const conditionOf = (metricName: typeof storedMetricName) =>
     z
       .object({ type: z.literal("no_data"), metric: metricName.optional(), afterMs: spanMs.min(10_000) })
       .strict(),
+    /** The device sends more reports than it may in the long run, taken or refused. */
+    z.object({ type: z.literal("hot") }).strict(),
     z
       .object({
         type: z.literal("anomaly"),
@@ -193,7 +195,10 @@ export const alert = z.object({
   metric: storedMetricName.nullable(),
   /** By our clock. */
   firedAt: instantMs,
-  /** The reading that fired it; of a no-data alert the last one received, null when none is known. */
+  /**
+   * The reading that fired it; of a no-data alert the last one received, null when none is known; of a hot one its
+   * reports a second.
+   */
   reading: alertReading.nullable(),
   flapping: z.boolean(),
   acknowledgedAt: instantMs.nullable(),

@@ -35,6 +35,7 @@ const CONDITIONS = {
     { type: type("no_data"), metric, afterMs: spanMs(10_000) },
     { requiredKeys: ["type", "afterMs"] },
   ),
+  hot: fc.record({ type: type("hot") }),
   anomaly: fc.record({
     type: type("anomaly"),
     metric,

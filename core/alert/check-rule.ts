@@ -20,6 +20,7 @@ function checkCondition(condition: Condition): string | undefined {
     case "flat_line":
       return checkTolerance(condition.tolerance);
     case "no_data":
+    case "hot":
     case "anomaly":
       return undefined;
     case "expression":
@@ -88,6 +89,8 @@ function checkDuration({ condition, forMs, count }: RuleBody): string | undefine
     return `"forMs" is ${forMs}, but a no_data rule has no reading to last: it can never fire; give 0 and say how long with "afterMs"`;
   if ((type === "no_data" || type === "flat_line") && count > 1)
     return `"count" is ${count}, but a ${type} rule counts no readings; give 1 and say how long with "afterMs"`;
+  if (type === "hot" && count > 1)
+    return `"count" is ${count}, but a hot rule counts no readings; give 1 and say how long with "forMs"`;
   if (type !== "anomaly" || (forMs === 0 && count === 1)) return undefined;
   const refractoryMs = detectors[condition.detector].refractoryMs;
   return refractoryMs > 0

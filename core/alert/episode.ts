@@ -11,6 +11,11 @@ const FLAPPING_FIRINGS = 5;
 const FLAPPING_WITHIN_MS = 60 * 60_000;
 /** How long a flapping rule has to be clear until its alert ends, in ms. */
 const FLAPPING_CALM_MS = 10 * 60_000;
+/**
+ * How long a device has to be no longer hot until the alert ends, in ms: the time its rate is measured over, so that an
+ * object that restarted, and forgot refused reports of the last minute, does not take it for cool.
+ */
+const HOT_CALM_MS = 60_000;
 
 /**
  * The most events a device keeps for a zone that does not confirm them: as many as its state row holds with the
@@ -29,6 +34,12 @@ const AT_ONCE = { forMs: 0, count: 1 };
  */
 export const quietUntil = ({ endedAt }: RuleMemory, { cooldownMs }: Rule): number | null =>
   endedAt === null ? null : endedAt + cooldownMs;
+
+/** Returns how long a rule's condition has to be clear until its alert ends, in ms. */
+export function calmMsOf({ alert }: RuleMemory, { condition }: Rule): number {
+  if (alert?.flapping) return FLAPPING_CALM_MS;
+  return condition.type === "hot" ? HOT_CALM_MS : 0;
+}
 
 /**
  * Whether the outbox is full, so that a rule that would fire stays pending until the zone has confirmed events. A
@@ -56,7 +67,7 @@ export function decide(
   memory.phase = transition(memory.phase, verdict, now, {
     ...(rule.condition.type === "no_data" ? AT_ONCE : rule),
     quietUntil: isFull(alerts, rule) ? Number.POSITIVE_INFINITY : quietUntil(memory, rule),
-    calmMs: memory.alert?.flapping ? FLAPPING_CALM_MS : 0,
+    calmMs: calmMsOf(memory, rule),
   });
   const isFiring = memory.phase.state === "firing";
   if (isFiring && !wasFiring) fire(alerts, subject, rule, memory, now.receivedAt, reading);

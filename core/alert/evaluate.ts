@@ -71,7 +71,7 @@ function evaluateRule(
   open: OpenDetectors,
 ): void {
   const { condition } = rule;
-  if (condition.type === "no_data") return;
+  if (condition.type === "no_data" || condition.type === "hot") return;
   const memory = memoryOf(alerts, rule);
   const t = Math.min(at, receivedAt);
   let isNew = false;

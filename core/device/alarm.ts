@@ -1,8 +1,10 @@
 // When a device object must be woken, although nothing comes.
+import { nextCoolAt } from "../alert/hot.ts";
 import { nextNoDataAt } from "../alert/no-data.ts";
 import { HOUR_MS } from "../time.ts";
+import { coolsAt } from "./heat.ts";
 import { sealDueAt } from "./seal.ts";
-import type { DeviceState } from "./state.ts";
+import { type DeviceState, receiptMs } from "./state.ts";
 import type { AlarmTiming, SealTiming } from "./timing.ts";
 
 /**
@@ -26,9 +28,19 @@ const sealAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
 const noDataAlarmAt = ({ alerts, lastReceivedAt }: DeviceState) =>
   nextNoDataAt(alerts, lastReceivedAt) ?? Number.POSITIVE_INFINITY;
 
-/** The earlier of the wakings that run by the receipt clock, epoch ms; Infinity when there is none. */
+/**
+ * When the object must be woken to see whether a device that was hot has cooled, epoch ms by the receipt clock; Infinity
+ * when it has no active alert of that.
+ */
+const hotAlarmAt = (state: DeviceState) =>
+  nextCoolAt(state.alerts, receiptMs(state, coolsAt(state))) ?? Number.POSITIVE_INFINITY;
+
+/** Whether an alert says that the device is hot. */
+export const isAlertedHot = (state: DeviceState) => Number.isFinite(hotAlarmAt(state));
+
+/** The earliest of the wakings that run by the receipt clock, epoch ms; Infinity when there is none. */
 const receiptAlarmAt = (state: DeviceState, timing: AlarmTiming) =>
-  Math.min(sealAlarmAt(state, timing), noDataAlarmAt(state));
+  Math.min(sealAlarmAt(state, timing), noDataAlarmAt(state), hotAlarmAt(state));
 
 /**
  * When the object must be woken to send a block or an alert event again, epoch ms by the wall clock; Infinity when
@@ -93,14 +105,15 @@ export function noteAlarm(state: DeviceState, alarmAt: number): void {
 }
 
 /**
- * Whether the time of something has passed: a block to be sealed or sent again, a no-data rule to be judged, or an
- * alert event to be sent to the zone again. `nowMs` is of the receipt clock.
+ * Whether the time of something has passed: a block to be sealed or sent again, a no-data or hot rule to be judged, or
+ * an alert event to be sent to the zone again. `nowMs` is of the receipt clock.
  */
 export const isOverdue = (state: DeviceState, nowMs: number, timing: SealTiming) =>
   state.open.some((open) => sealDueAt(open, state.device, timing) <= nowMs) ||
   state.outbox.some(({ resendAt }) => resendAt <= nowMs - state.clockOffsetMs) ||
   (state.unlistedFromMs !== null && state.outbox.length === 0) ||
   noDataAlarmAt(state) <= nowMs ||
+  hotAlarmAt(state) <= nowMs ||
   (state.tellAt !== null && state.tellAt <= nowMs - state.clockOffsetMs);
 
 /**

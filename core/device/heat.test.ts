@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { defaultSettings } from "../../schemas/tenant.ts";
-import { heatUp, isHot, reportsPerSecond } from "./heat.ts";
+import { coolsAt, heatUp, isHot, reportsPerSecond } from "./heat.ts";
 import { newState } from "./state.ts";
 
 const NOW = Date.UTC(2026, 0, 5);
@@ -32,6 +32,14 @@ describe("how hot a device is", () => {
     expect([isHot(sending(1, 50), NOW), isHot(sending(1, 200), NOW)]).toEqual([true, false]);
     expect([isHot(sending(1, 200, 2), NOW), isHot(sending(1, 1000, 2), NOW)]).toEqual([true, false]);
     expect([isHot(sending(1, 50, null), NOW), isHot(sending(1, 200, null), NOW)]).toEqual([true, false]);
+  });
+
+  it("[F11] [A201] until when it is hot is known exactly; of one that is not, when it was heard last", () => {
+    const device = sending(1, 50);
+    const until = coolsAt(device);
+    expect([isHot(device, until - 1), isHot(device, until)]).toEqual([true, false]);
+    expect(coolsAt(sending(1, 1_000))).toBe(NOW);
+    expect(coolsAt(newState("acme", "pump-1", defaultSettings, 0))).toBe(0);
   });
 
   it("[F11] a day's backlog at once is hot for a while, and a clock that goes back changes nothing", () => {

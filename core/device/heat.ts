@@ -19,6 +19,16 @@ export function heatUp(state: Pick<DeviceState, "heat">, reports: number, wallMs
 export const reportsPerSecond = ({ heat }: Pick<DeviceState, "heat">, wallMs: number): number =>
   (heat.reports * Math.exp(Math.min(0, heat.atMs - wallMs) / AVERAGED_MS)) / (AVERAGED_MS / 1000);
 
+/** Returns until when a device is hot if nothing more comes, epoch ms by the wall clock; one that is not: when it was measured last. */
+export function coolsAt(state: Pick<DeviceState, "heat" | "settings" | "profile">): number {
+  const { reports, atMs } = state.heat;
+  const most = hotAbove(state) * (AVERAGED_MS / 1000);
+  return atMs + Math.ceil(AVERAGED_MS * Math.max(0, Math.log(reports / most)));
+}
+
 /** Whether a device sends more reports a second than it may in the long run. */
 export const isHot = (state: Pick<DeviceState, "heat" | "settings" | "profile">, wallMs: number): boolean =>
-  reportsPerSecond(state, wallMs) > (rateOf(state).perSecond ?? HOT_PER_SECOND);
+  reportsPerSecond(state, wallMs) > hotAbove(state);
+
+const hotAbove = (state: Pick<DeviceState, "settings" | "profile">) =>
+  rateOf(state).perSecond ?? HOT_PER_SECOND;

@@ -44,6 +44,8 @@ describe("conditionInWords", () => {
       { type: "flat_line", metric: "rpm", tolerance: 2, afterMs: 86_400_000 },
       {},
     ],
+    ["sends more reports than it may", { type: "hot" }, {}],
+    ["sends more reports than it may for 5 min", { type: "hot" }, { forMs: 300_000 }],
     ["no data for 5 min", { type: "no_data", afterMs: 300_000 }, {}],
     ["no data of rpm for 90 s", { type: "no_data", metric: "rpm", afterMs: 90_000 }, {}],
   ])("%s", (words, condition, duration) => {
@@ -68,6 +70,7 @@ it.each<[string, Condition]>([
     { type: "anomaly", metric: "t", detector: "zscore", level: "warning" },
   ],
   ["no data for 1 min", { type: "no_data", afterMs: 60_000 }],
+  ["91.25 reports a second, more than it may send", { type: "hot" }],
 ])("[A54] the level crossed is told with the value: %s", (words, condition) => {
   const reading = { at: 1, receivedAt: 2, value: 91.25 };
   expect(crossedInWords({ metric: "t", reading }, condition)).toBe(words);

@@ -28,6 +28,8 @@ export function conditionInWords(
     }
     case "no_data":
       return `no data${condition.metric === undefined ? "" : ` of ${condition.metric}`} for ${formatSpan(condition.afterMs)}`;
+    case "hot":
+      return `sends more reports than it may${lasting}`;
     case "anomaly":
       return `${condition.metric} is unusual${condition.level === "critical" ? "" : " to some degree"}${lasting}`;
   }
@@ -63,6 +65,7 @@ export function scopeInWords(
 
 /** What the value of an alert's reading is of. */
 export function measuredBy({ metric, rule }: Pick<Alert, "metric" | "rule">): string {
+  if (rule.condition.type === "hot") return "reports a second";
   if (rule.condition.type !== "expression") return metric ?? "any metric";
   const { left, operator, right } = rule.condition;
   return `${left} ${SIGNS[operator]} ${right}`;
@@ -77,6 +80,7 @@ export function crossedInWords(
   if (reading === null) return `${conditionInWords(condition)}; the reading is not known`;
   const value = formatReading(reading);
   const { type } = condition;
+  if (type === "hot") return `${value} reports a second, more than it may send`;
   if (type === "threshold") return `${condition.metric} ${value}, ${levelInWords(condition, "", false)}`;
   if (type === "expression") {
     const { left, operator, right } = condition;

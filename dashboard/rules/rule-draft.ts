@@ -82,6 +82,7 @@ export const EMPTY_DRAFT: RuleDraft = {
 const FIELDS: Record<ConditionType, readonly (keyof RuleDraft)[]> = {
   threshold: ["metric", "side", "level", "clear", "lasting", "count"],
   no_data: ["metric", "after"],
+  hot: ["lasting"],
   rate_of_change: ["metric", "direction", "by", "over", "lasting", "count"],
   flat_line: ["metric", "tolerance", "after", "lasting"],
   anomaly: ["metric", "detector", "detectorLevel"],
@@ -107,8 +108,8 @@ export function draftOf(rule: Rule): RuleDraft {
     groupWithin: formatSpan(rule.groupWithinMs),
     escalation: rule.escalation.map(({ afterMs, channels }) => ({ after: formatSpan(afterMs), channels })),
   };
-  if (condition.type === "expression") Object.assign(draft, { metric: condition.left });
-  else draft.metric = condition.metric ?? "";
+  if (condition.type === "expression") draft.metric = condition.left;
+  else if (condition.type !== "hot") draft.metric = condition.metric ?? "";
   switch (condition.type) {
     case "threshold":
       return { ...draft, ...levelDraft(condition) };
@@ -124,6 +125,8 @@ export function draftOf(rule: Rule): RuleDraft {
       return { ...draft, tolerance: String(condition.tolerance), after: formatSpan(condition.afterMs) };
     case "no_data":
       return { ...draft, after: formatSpan(condition.afterMs) };
+    case "hot":
+      return draft;
     case "anomaly":
       return { ...draft, detector: condition.detector, detectorLevel: condition.level };
   }
@@ -178,6 +181,7 @@ function chosen(field: string, channels: string[] | null): string[] | null {
 
 function conditionOf(draft: RuleDraft): RuleInput["condition"] {
   const { type, metric, right, direction, detectorLevel, operator } = draft;
+  if (type === "hot") return { type };
   if (metric === "" && type !== "no_data") throw new DraftError("Which metric? None is given.");
   switch (type) {
     case "threshold":

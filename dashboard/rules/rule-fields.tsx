@@ -19,12 +19,16 @@ interface FieldsProps {
 const TYPES: [RuleDraft["type"], string][] = [
   ["threshold", "a value above or below a level"],
   ["no_data", "a device that stops sending"],
+  ["hot", "a device that sends too much"],
   ["rate_of_change", "a value that changes fast"],
   ["flat_line", "a value that is stuck"],
   ["anomaly", "a value that is unusual for this device"],
   ["expression", "two values compared"],
 ];
 
+const LASTING_HINTS: Partial<Record<RuleDraft["type"], string>> = {
+  hot: "Longer than a backlog takes to be forgotten, like 5 min; 0 s: at once",
+};
 const SPAN_HINT = "Like 90 s, 5 min or 1 h";
 
 export function RuleFields({ draft, names, onChange }: FieldsProps) {
@@ -105,7 +109,7 @@ export function RuleFields({ draft, names, onChange }: FieldsProps) {
       <fieldset class="fields">
         <legend>What to watch for</legend>
         {choice("type", "Alert me about", TYPES, true)}
-        {metric("metric", draft.type === "expression" ? "First metric" : "Metric")}
+        {has("metric") && metric("metric", draft.type === "expression" ? "First metric" : "Metric")}
         {has("operator") &&
           choice("operator", "Combined by", [
             ["-", "minus"],
@@ -144,7 +148,10 @@ export function RuleFields({ draft, names, onChange }: FieldsProps) {
             ["critical", "very (few alerts)"],
             ["warning", "somewhat (more alerts)"],
           ])}
-        {has("lasting") && text("lasting", "For at least", { hint: "0 s: the first such reading is enough" })}
+        {has("lasting") &&
+          text("lasting", "For at least", {
+            hint: LASTING_HINTS[draft.type] ?? "0 s: the first such reading is enough",
+          })}
         {has("count") && text("count", "Readings in a row", { hint: "1: one is enough" })}
       </fieldset>
       <fieldset class="fields">

@@ -27,6 +27,12 @@ export async function previewRule(
   { rule, device, from, to }: PreviewBody,
   nowMs: number,
 ): Promise<PreviewAnswer> {
+  if (rule.condition.type === "hot") {
+    throw new Problem(
+      "invalid_body",
+      `rule.condition.type: "hot" cannot be previewed: it is judged by how many reports come, refused ones too, which history does not keep; GET /v1/devices?hot=true lists who is hot now`,
+    );
+  }
   const toMs = Math.min(to, nowMs);
   if (from >= toMs) throw new Problem("invalid_body", `from: ${from} is yet to come; now it is ${nowMs}`);
   const { entries, partial } = await concerned(env, tenant, rule.scope, device);
@@ -80,7 +86,7 @@ async function metricsOf(
   env: ApiEnv,
   tenant: string,
   device: string,
-  condition: Condition,
+  condition: Exclude<Condition, { type: "hot" }>,
 ): Promise<string[]> {
   if (condition.type === "expression") return [...new Set([condition.left, condition.right])];
   if (condition.metric !== undefined) return [condition.metric];

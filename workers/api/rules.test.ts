@@ -274,6 +274,20 @@ it("[A46] a preview says when the rule would have fired on what the device has, 
   expect(silent.devices[0]!.episodes).toMatchObject([{ firedAt: at(16), resolvedAt: null }]);
 });
 
+it("[A203] a hot rule is stored, and a preview of one is refused with what to ask instead", async () => {
+  const rule = { name: "Sends too much", condition: { type: "hot" }, forMs: 300_000 };
+  const post = (path: string, body: object) =>
+    ask("hot-rules", "operator", path, { method: "POST", body: JSON.stringify(body) });
+  expect((await post("/v1/rules", rule)).status).toBe(201);
+  expect((await post("/v1/rules", { ...rule, count: 2 })).status).toBe(400);
+  const refused = await post("/v1/rules/preview", { rule, from: 1, to: 2 });
+  expect(refused.status).toBe(400);
+  expect(await refused.json()).toMatchObject({
+    code: "invalid_body",
+    detail: expect.stringContaining("GET /v1/devices?hot=true"),
+  });
+});
+
 it("[A74] a preview looks at the first 50,000 readings, and says of which device it left out what", async () => {
   const name = "d1";
   const hours = [0, 1, 2];

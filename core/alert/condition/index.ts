@@ -7,8 +7,11 @@ import { type RateMemory, rateOfChange } from "./rate-of-change.ts";
 import { threshold } from "./threshold.ts";
 import type { Sample, Verdict } from "./verdict.ts";
 
-/** The conditions that readings decide; a no-data condition is judged by the receipt clock alone (no-data.ts). */
-export type ReadingCondition = Exclude<Condition, { type: "no_data" }>;
+/**
+ * The conditions that readings decide; a no-data condition is judged by the receipt clock alone (no-data.ts), and a hot
+ * one by how many reports come (hot.ts).
+ */
+export type ReadingCondition = Exclude<Condition, { type: "no_data" | "hot" }>;
 
 /** PERSISTED: what a condition remembers of readings; that of another type than the condition's counts as none. */
 export type ConditionMemory = RateMemory | FlatMemory | ExpressionMemory | AnomalyMemory;
@@ -22,11 +25,12 @@ export interface Judgement {
 }
 
 /**
- * Returns the metrics a condition reads, in the order of the samples that `judge` takes; empty for a no-data
- * condition about the whole device.
+ * Returns the metrics a condition reads, in the order of the samples that `judge` takes; empty for a condition about
+ * the whole device: a hot one, or no data.
  */
 export function metricsOf(condition: Condition): string[] {
   if (condition.type === "expression") return [condition.left, condition.right];
+  if (condition.type === "hot") return [];
   return condition.metric === undefined ? [] : [condition.metric];
 }
 

@@ -85,6 +85,15 @@ describe("what people read", () => {
       "pump-1: no data of temperature",
     ],
     [
+      "of a device that sends too much",
+      {
+        metric: null,
+        rule: { condition: { type: "hot" } },
+        reading: { at: AT, receivedAt: Date.UTC(2026, 10, 22, 10), value: 16.7 },
+      },
+      "pump-1: sends 16.7 reports a second, more than it may, at 2026-11-22T10:00:00.000Z",
+    ],
+    [
       "of an expression",
       {
         metric: null,

@@ -115,7 +115,7 @@ function whatOf({ incident, alerts, nameless }: IncidentSnapshot): string {
  * 2026-11-22T10:00:01.000Z`.
  */
 function lineOf(alert: Alert): string {
-  const { device, state, resolution, resolvedAt, clearedBy } = alert;
+  const { device, state, resolution, resolvedAt, clearedBy, rule } = alert;
   if (state !== "resolved") {
     const quality = [state === "acknowledged" ? "acknowledged" : "", alert.flapping ? "flapping" : ""];
     const notes = quality.filter((note) => note !== "").join(", ");
@@ -123,13 +123,15 @@ function lineOf(alert: Alert): string {
   }
   const how = (resolution ?? "cleared").replaceAll("_", " ");
   const when = resolvedAt === null ? "" : ` at ${timeOf(resolvedAt)}`;
-  return clearedBy === null
+  return clearedBy === null || rule.condition.type === "hot"
     ? `${device}: ${how}${when}`
     : `${device}: ${how}${when}, ${nameOf(alert)} is ${readingOf(clearedBy)}`;
 }
 
 function causeOf(alert: Alert): string {
   const { reading, metric, rule } = alert;
+  if (rule.condition.type === "hot" && reading !== null)
+    return `sends ${numberOf(reading.value)} reports a second, more than it may, at ${timeOf(reading.receivedAt)}`;
   if (rule.condition.type !== "no_data")
     return reading === null
       ? `${nameOf(alert)} since ${timeOf(alert.firedAt)}`

@@ -1,9 +1,11 @@
 // A device's rules and alerts: what `core/alert` decides, committed, and then told to the device's zone.
 import { act } from "../../../core/alert/act.ts";
+import { evaluateHot } from "../../../core/alert/hot.ts";
 import { evaluateNoData, giveTimeAgain, recall } from "../../../core/alert/no-data.ts";
 import { endAll, moved, setRules } from "../../../core/alert/set-rules.ts";
 import { forgetTold, isNewerThan } from "../../../core/alert/state.ts";
 import { planTelling } from "../../../core/device/commit.ts";
+import { coolsAt, reportsPerSecond } from "../../../core/device/heat.ts";
 import { type DeviceState, encodeState, receiptMs, subjectOf } from "../../../core/device/state.ts";
 import type { AlertAction, AlertEvent } from "../../../schemas/alert.ts";
 import type { AlertAnswer, ObjectProfile, TenantRules } from "../../../schemas/message.ts";
@@ -39,6 +41,18 @@ export class DeviceAlerts {
     this.#storage = storage;
     this.#store = store;
     this.#isCurrent = isCurrent;
+  }
+
+  /**
+   * Judges the hot rules by what is known at `nowWallMs`, by the wall clock, which rates are measured by. Returns true
+   * when one fired or its alert ended: commit now.
+   */
+  judgeHot(state: DeviceState, nowWallMs: number): boolean {
+    const warmth = {
+      reportsPerSecond: reportsPerSecond(state, nowWallMs),
+      coolsAt: receiptMs(state, coolsAt(state)),
+    };
+    return evaluateHot(state.alerts, subjectOf(state), warmth, receiptMs(state, nowWallMs)).length > 0;
   }
 
   /**

@@ -6,6 +6,7 @@ import { wallMs } from "../../clock.ts";
 import { tellBusy } from "../../tenant.ts";
 import { withDeadline } from "../../with-deadline.ts";
 import type { AggregateEnv } from "../env.ts";
+import type { DeviceAlerts } from "./device-alerts.ts";
 
 const TOLD_EVERY_MS = 60_000;
 const TENANT_ANSWERS_MS = 5_000;
@@ -14,13 +15,15 @@ const TENANT_ANSWERS_MS = 5_000;
 export class DeviceHeat {
   readonly #ctx: DurableObjectState;
   readonly #tenants: AggregateEnv["TENANT"];
+  readonly #alerts: DeviceAlerts;
   #toldAt = Number.NEGATIVE_INFINITY;
   #refused: Partial<Record<LimitCode, number>> = {};
   #thinned = 0;
 
-  constructor(ctx: DurableObjectState, tenants: AggregateEnv["TENANT"]) {
+  constructor(ctx: DurableObjectState, tenants: AggregateEnv["TENANT"], alerts: DeviceAlerts) {
     this.#ctx = ctx;
     this.#tenants = tenants;
+    this.#alerts = alerts;
   }
 
   /** Counts readings that were thinned, which the next `note` tells. */
@@ -31,11 +34,17 @@ export class DeviceHeat {
   /**
    * Notes reports that came, and readings of them that were refused. A device that is hot, or of which something was
    * refused or thinned that its tenant does not know, tells it at once and then at most each minute: one call a minute,
-   * while it lasts.
+   * while it lasts. Returns whether an alert fired or ended by it: commit then.
    */
-  note(state: DeviceState, reports: number, refused = 0, code: LimitCode = "rate_limited"): void {
+  note(state: DeviceState, reports: number, refused = 0, code: LimitCode = "rate_limited"): boolean {
     const now = wallMs();
+    const hasCooled = this.#alerts.judgeHot(state, now); // since it was heard last
     heatUp(state, reports, now);
+    this.#tell(state, refused, code, now);
+    return this.#alerts.judgeHot(state, now) || hasCooled;
+  }
+
+  #tell(state: DeviceState, refused: number, code: LimitCode, now: number): void {
     if (refused > 0) this.#refused[code] = (this.#refused[code] ?? 0) + refused;
     const hot = isHot(state, now);
     const isUntold = this.#thinned > 0 || Object.keys(this.#refused).length > 0;

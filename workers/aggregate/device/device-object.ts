@@ -1,7 +1,7 @@
 // One device: takes its reports, keeps its open blocks, ring and outbox, and wires what `core/device` decides.
 import { DurableObject } from "cloudflare:workers";
 import { activeAlerts } from "../../../core/alert/state.ts";
-import { isOverdue, noteAlarm, planAlarm } from "../../../core/device/alarm.ts";
+import { isAlertedHot, isOverdue, noteAlarm, planAlarm } from "../../../core/device/alarm.ts";
 import { admit, draw, inWords, rateOf, withRefusal } from "../../../core/device/allowance.ts";
 import { commit, seeReports } from "../../../core/device/commit.ts";
 import { readHot } from "../../../core/device/hot.ts";
@@ -92,7 +92,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     this.#alerts = new DeviceAlerts(env, ctx.storage, this.#store, (state) => this.#state === state);
     this.#settings = new DeviceSettings(env, this.#alerts);
     this.#quota = new DeviceQuota(env.TENANT);
-    this.#heat = new DeviceHeat(ctx, env.TENANT);
+    this.#heat = new DeviceHeat(ctx, env.TENANT, this.#alerts);
     this.#timing = timingOf(env);
     const host: DeviceHost = {
       load: () => this.#load(),
@@ -132,13 +132,15 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const full = await this.#quota.refuses(state, this.#loadKnown() !== undefined);
     if (full !== undefined) {
       const refusal = refuseAll(reports, full);
-      this.#heat.note(state, countReports(reports), refusal.readings, refusal.code);
+      const isAlert = this.#heat.note(state, countReports(reports), refusal.readings, refusal.code);
+      if (isAlert && this.#loadKnown() !== undefined) this.#commit(now(state));
       return { ...withRefusal(noVerdicts(), refusal), ...known };
     }
     this.#requests.checkRoom(reports); // before they count for the device's rate
     const { taken, refusal, thinned } = admit(state, reports, wallMs());
     this.#heat.noteThinned(thinned);
-    this.#heat.note(state, countReports(reports), refusal?.readings);
+    const isAlert = this.#heat.note(state, countReports(reports), refusal?.readings);
+    if (isAlert && taken === null) this.#commit(now(state)); // else what is taken is committed with it
     const verdicts = taken === null ? noVerdicts() : await this.#requests.add(taken, receivedAt);
     const slowDownMs = this.#slowDownMs();
     return {
@@ -196,8 +198,9 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const nowMs = now(state);
     state.alarmAt = null;
     this.#endVoid(this.#sockets.all());
+    const isHot = this.#alerts.judgeHot(state, wallMs()) || isAlertedHot(state); // then its heat is kept, once a minute
     const isAlert = this.#alerts.judgeNoData(state, nowMs);
-    if (isAlert || isOverdue(state, nowMs, this.#timing)) return void this.#commit(nowMs);
+    if (isHot || isAlert || isOverdue(state, nowMs, this.#timing)) return void this.#commit(nowMs);
     // Woken for a lack of data that ended meanwhile: it only looks again later, which no commit has to note.
     const alarmAt = planAlarm(state, nowMs, this.#timing, false);
     if (alarmAt === undefined) return;
@@ -240,9 +243,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       wallMs(),
     );
     this.#heat.noteThinned(taken.thinned);
-    this.#heat.note(state, 1, taken.refused);
+    const isAlert = this.#heat.note(state, 1, taken.refused);
     this.#live.note(state, taken.changed, true);
-    if (taken.commitAt !== null) this.#commit(taken.commitAt);
+    const commitAt = taken.commitAt ?? (isAlert ? socket.now() : null);
+    if (commitAt !== null) this.#commit(commitAt);
     if (taken.refused === 0) socket.warn(this.#slowDownMs(), wallMs());
     await refillReadings(this.env.TENANT, state.tenant);
   }

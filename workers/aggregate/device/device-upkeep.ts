@@ -72,6 +72,7 @@ export class DeviceUpkeep {
     const { expired } = state;
     state.expired = 0;
     alerts.judgeNoData(state, now, alarmFor === null);
+    alerts.judgeHot(state, wallMs());
     this.#host.commit(now, { deleted });
     await this.#host.sent();
     return { acted: true, expired };
