@@ -69,8 +69,7 @@ export const tooManyJobs = () =>
   new Problem(
     "quota_jobs",
     `a tenant has at most ${JOBS_PER_TENANT_MAX} imports and replays that are not over; wait for one, or stop one (GET /v1/admin/jobs lists them)`,
-    undefined,
-    60_000,
+    { retryAfterMs: 60_000 },
   );
 
 /** The job that deletes a device. */
