@@ -79,7 +79,7 @@ export async function sendReports(
   if (retryAfterMs > 0) return refuseAll(outcome, tenant, grouped, { readings, retryAfterMs });
   await inLanes([...grouped.devices], CONCURRENT_DEVICES, async ([device, packer]) => {
     const reports: PackedReports = wantsEach ? { ...packer.finish(), wantsEach } : packer.finish();
-    const refusal = spentDevices.refuse(tenant, device, reports);
+    const refusal = spentDevices.refuse(tenant, device, reports, wallMs());
     if (refusal !== undefined) return noteAnswer(outcome, reports, withRefusal(noVerdicts(), refusal));
     try {
       const answer = await send(env, `${tenant}/${device}`, reports, now, token);
@@ -165,7 +165,7 @@ async function send(
       const askedAtMs = wallMs();
       // The types of calls forget that a tuple is one.
       const { counts, ...answer } = await env.DEVICE.getByName(name).report(reports, now, token, unasked);
-      spentDevices.note(name, answer.spent, askedAtMs);
+      spentDevices.note(name, answer.spent, askedAtMs, wallMs());
       return { counts: counts as VerdictCounts, ...answer };
     } catch (error) {
       if (attempt >= TRIES || !(error as { retryable?: boolean }).retryable) throw error;

@@ -2,7 +2,6 @@
 import { drawFrom, type Refusal, refuseTooFast } from "../../core/device/allowance.ts";
 import { countReports } from "../../core/report/pack.ts";
 import type { PackedReports, RefusedUnasked, SpentAllowance } from "../../schemas/message.ts";
-import { wallMs } from "../clock.ts";
 
 /** Devices remembered, some 4 MB of them at most; of more the one that was heard of first is forgotten. */
 const DEVICES_MAX = 10_000;
@@ -15,11 +14,11 @@ interface Spent {
   allowance: { reports: number; atMs: number };
   /** How long the object took to answer: by so much it may be behind what is known here. */
   lagMs: number;
-  knownUntilMs: number;
+  heardAtMs: number;
   unasked: RefusedUnasked;
 }
 
-/** What one isolate knows of devices that have sent all they may. */
+/** What one isolate knows, all times by the wall clock, of devices that have sent all they may. */
 export class SpentDevices {
   /** By `tenant/device`, in the order they were heard of. */
   readonly #devices = new Map<string, Spent>();
@@ -28,12 +27,12 @@ export class SpentDevices {
    * Returns why reports of a device are refused without asking its object, and counts them for it; undefined: it has to be
    * asked, and what it may take of them is taken from what is known here, so that of requests at once the first asks.
    */
-  refuse(tenant: string, device: string, reports: PackedReports): Refusal | undefined {
+  refuse(tenant: string, device: string, reports: PackedReports, nowMs: number): Refusal | undefined {
     const spent = this.#devices.get(`${tenant}/${device}`);
-    const now = wallMs();
-    if (spent === undefined || now >= spent.knownUntilMs) return undefined;
+    if (spent === undefined || nowMs < spent.heardAtMs || nowMs >= spent.heardAtMs + KNOWN_MS)
+      return undefined;
     const wanted = countReports(reports);
-    const { granted, left, retryAfterMs } = drawFrom(spent.allowance, spent.rate, wanted, now);
+    const { granted, left, retryAfterMs } = drawFrom(spent.allowance, spent.rate, wanted, nowMs);
     if (granted > 0) {
       spent.allowance = left;
       return undefined;
@@ -54,25 +53,24 @@ export class SpentDevices {
   }
 
   /**
-   * Notes what an object that was asked at `askedAtMs` said of its device: what may be sent is reckoned from then on, so
+   * Notes what an object that was asked at `askedAtMs` said at `nowMs` of its device: what may be sent is reckoned from then on, so
    * that nothing is refused here that the object would take. Undefined: it may send.
    */
-  note(name: string, spent: SpentAllowance | undefined, askedAtMs: number): void {
+  note(name: string, spent: SpentAllowance | undefined, askedAtMs: number, nowMs: number): void {
     const before = this.#devices.get(name);
     if (spent === undefined) {
       if (before === undefined) return;
       if (before.unasked.reports === 0) this.#devices.delete(name);
-      else before.knownUntilMs = 0; // the next call takes the counts along
+      else before.heardAtMs = Number.NEGATIVE_INFINITY; // the next call takes the counts along
       return;
     }
     const { reports, ...rate } = spent;
-    const now = wallMs();
     this.#devices.delete(name);
     this.#devices.set(name, {
       rate,
       allowance: { reports, atMs: askedAtMs },
-      lagMs: Math.max(0, now - askedAtMs),
-      knownUntilMs: now + KNOWN_MS,
+      lagMs: Math.max(0, nowMs - askedAtMs),
+      heardAtMs: nowMs,
       unasked: before?.unasked ?? { reports: 0, readings: 0 },
     });
     if (this.#devices.size > DEVICES_MAX) this.#devices.delete(this.#devices.keys().next().value!);
