@@ -138,6 +138,7 @@ function sectionOf(seen: Record<Phase, Seen[]>): Section {
     workerd: median(seen[phase].flatMap(({ workerd }) => workerd ?? [])),
     measuring: median(seen[phase].map(({ measuring }) => measuring)),
     sending: median(seen[phase].flatMap(({ heard }) => heard?.busy ?? [])),
+    sentPerSecond: median(seen[phase].flatMap(({ heard }) => heard?.perSecond ?? [])),
   });
   const answers = (phase: Phase) => {
     const statuses: Record<string, number> = {};
@@ -154,9 +155,13 @@ function sectionOf(seen: Record<Phase, Seen[]>): Section {
       `mad: one device that may send ${MAD.reportsPerSecondPerDevice} reports a second sends ${MAD.sentPerSecond}; greedy: a tenant that may send ${GREEDY.readingsPerSecond} readings a second sends ${GREEDY.requestsPerSecond * GREEDY.readings}.`,
       "floor: the same requests without a token, refused unread: what this machine makes of so many that cost next to nothing.",
       ...PHASES.map((phase) => {
-        const { workerd, measuring, sending } = busy(phase);
+        const { workerd, measuring, sending, sentPerSecond } = busy(phase);
         const said = Object.entries(answers(phase)).map(([status, n]) => `${count(n)} × ${status}`);
-        const sender = sending === undefined ? "" : `, who sends ${percent(sending)}; ${said.join(", ")}`;
+        const each = ((workerd ?? Number.NaN) - (busy("quiet").workerd ?? 0)) / (sentPerSecond ?? 0);
+        const sender =
+          sending === undefined
+            ? ""
+            : `, who sends ${percent(sending)}: ${count(sentPerSecond!)} a second, each ${count(each * 1e6)} µs of workerd; ${said.join(", ")}`;
         return `${phase}: workerd busy ${percent(workerd)} of a core, who measures ${percent(measuring)}${sender}.`;
       }),
       "All of them share this machine's cores. Ratios are of the p99 to the quiet p99.",

@@ -8,7 +8,7 @@ import type { NoiseHeard, Stream } from "./noise.ts";
 const agent = new Agent({ keepAlive: true, maxSockets: 200 });
 
 const { url, streams } = JSON.parse(process.argv[2]!) as { url: string; streams: Stream[] };
-const heard: NoiseHeard = { statuses: {}, busy: 0 };
+const heard: NoiseHeard = { statuses: {}, busy: 0, perSecond: 0 };
 const stopping = new AbortController();
 let at = Date.now();
 
@@ -53,9 +53,11 @@ async function play(stream: Stream): Promise<void> {
 }
 
 process.once("message", () => stopping.abort());
-const before = performance.eventLoopUtilization();
+const [before, startedAt] = [performance.eventLoopUtilization(), performance.now()];
 await Promise.all(streams.map(play));
 heard.busy = performance.eventLoopUtilization(before).utilization;
+const answers = Object.values(heard.statuses).reduce((sum, times) => sum + times, 0);
+heard.perSecond = (1_000 * answers) / (performance.now() - startedAt);
 process.send!(heard);
 process.disconnect();
 agent.destroy();

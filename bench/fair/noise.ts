@@ -20,6 +20,8 @@ export interface NoiseHeard {
   statuses: Record<string, number>;
   /** The share of the time in which the sender's event loop did something. */
   busy: number;
+  /** Answers a second. */
+  perSecond: number;
 }
 
 const SENDER = fileURLToPath(new URL("noise-sender.ts", import.meta.url));
