@@ -48,7 +48,7 @@ interface Seen {
 export async function benchFair(quick: boolean): Promise<Section[]> {
   const { rounds, phaseMs } = quick ? QUICK_EFFORT : EFFORT;
   const receiver = await new WebhookReceiver().listen();
-  const { run, pids, stop } = await startTelltale();
+  const { run, pids, stop } = await startTelltale({ isDirect: true });
   const noises = new Set<Noise>();
   try {
     const calm = await Calm.begin(run.url, run.secret, receiver);
@@ -164,6 +164,7 @@ function sectionOf(seen: Record<Phase, Seen[]>): Section {
             : `, who sends ${percent(sending)}: ${count(sentPerSecond!)} a second, each ${count(each * 1e6)} µs of workerd; ${said.join(", ")}`;
         return `${phase}: workerd busy ${percent(workerd)} of a core, who measures ${percent(measuring)}${sender}.`;
       }),
+      "Asked is the Worker itself, past Miniflare's entry, which no deployment has and which costs more than a refusal.",
       "All of them share this machine's cores. Ratios are of the p99 to the quiet p99.",
     ],
     head: [
