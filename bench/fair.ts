@@ -51,7 +51,7 @@ export async function benchFair(quick: boolean): Promise<Section[]> {
   const { run, pids, stop } = await startTelltale({ isDirect: true });
   const noises = new Set<Noise>();
   try {
-    const calm = await Calm.begin(run.url, run.secret, receiver);
+    const calm = await Calm.begin(run, receiver, (rounds + 1) * PHASES.length * alertsIn(phaseMs));
     const { limit, streams } = await others(run.url, run.secret);
     const play = async (phase: Phase): Promise<Seen> => {
       await limit(phase !== "no limits");
@@ -79,6 +79,8 @@ export async function benchFair(quick: boolean): Promise<Section[]> {
     await receiver.close();
   }
 }
+
+const alertsIn = (ms: number) => Math.ceil((CALM.alertsPerSecond * ms) / 1_000);
 
 /** The mad device and the greedy tenant, each known: how their limits are set or taken away, and what they send. */
 async function others(url: string, secret: string) {

@@ -5,13 +5,7 @@ import { AlertClient } from "../../test/flow/alert-client.ts";
 import { TenantClient } from "../../test/flow/tenant-client.ts";
 import type { WebhookReceiver } from "../../test/flow/webhook-receiver.ts";
 
-export const CALM = {
-  reportsPerSecond: 20,
-  questionsPerSecond: 10,
-  alertsPerSecond: 2,
-  devices: 20,
-  alarming: 100,
-};
+export const CALM = { reportsPerSecond: 20, questionsPerSecond: 10, alertsPerSecond: 2, devices: 20 };
 
 export type What = "ack" | "latest" | "alert";
 export const WHATS: readonly What[] = ["ack", "latest", "alert"];
@@ -34,8 +28,12 @@ export class Calm {
     this.#receiver = receiver;
   }
 
-  /** Makes its rule, its channel and its devices. */
-  static async begin(url: string, secret: string, receiver: WebhookReceiver): Promise<Calm> {
+  /** Makes its rule, its channel and its devices, `alarming` of them with an alert each: what joins an incident again is told otherwise. */
+  static async begin(
+    { url, secret }: { url: string; secret: string },
+    receiver: WebhookReceiver,
+    alarming: number,
+  ): Promise<Calm> {
     const client = new AlertClient(new TenantClient(url, secret, "calm"), secret);
     const target = { type: "webhook", url: receiver.urlOf("/ops") } as const;
     await client.addChannel({ id: "ops", target, perHourMax: null });
@@ -45,7 +43,7 @@ export class Calm {
       signToken({ tenant: "calm", role, ttlSeconds: 86_400 }, secret, Date.now());
     const calm = new Calm(url, await tokenOf("gateway"), await tokenOf("viewer"), receiver);
     for (let i = 0; i < CALM.devices; i++) await calm.#report(`calm-${i}`, 10);
-    for (let i = 0; i < CALM.alarming; i++) await calm.#report(`alarm-${i}`, 10);
+    for (let i = 0; i < alarming; i++) await calm.#report(`alarm-${i}`, 10);
     return calm;
   }
 
@@ -59,7 +57,7 @@ export class Calm {
         seen.latest.push(await timed(() => this.#latest(`calm-${nth % CALM.devices}`)));
       }),
       paced(CALM.alertsPerSecond, forMs, async () => {
-        const device = `alarm-${this.#alarms++ % CALM.alarming}`;
+        const device = `alarm-${this.#alarms++}`;
         const from = this.#receiver.webhooks.length;
         const sentAt = Date.now();
         await this.#report(device, 90);
