@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { defaultSettings } from "../../schemas/tenant.ts";
 import { ReportPacker } from "../report/pack.ts";
-import { admit, draw, rateOf, withRefusal } from "./allowance.ts";
+import { admit, draw, rateOf, spentOf, withRefusal } from "./allowance.ts";
 import { newState } from "./state.ts";
 
 const NOW = Date.UTC(2026, 0, 5);
@@ -96,6 +96,17 @@ describe("what a device may send", () => {
       }),
     );
   });
+});
+
+it("[F201] what is left is said when it is less than one report, and never where what is beyond it is thinned", () => {
+  const device = deviceOf(5, 2);
+  expect(spentOf(device)).toBeUndefined();
+  draw(device, 1, NOW);
+  expect(spentOf(device)).toBeUndefined();
+  draw(device, 1, NOW + 100);
+  expect(spentOf(device)).toEqual({ reports: 0.5, perSecond: 5, burst: 2 });
+  device.settings.excess = "sample";
+  expect(spentOf(device)).toBeUndefined();
 });
 
 describe("a request", () => {

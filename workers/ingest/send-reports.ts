@@ -49,8 +49,8 @@ export interface SendOutcome extends Omit<Verdicts, "each"> {
 
 /**
  * Sends reports to their devices' objects, at most 50 at once, and returns what came of all; when the tenant has sent
- * all it may, sends none, and none of a device that has sent all it may for the moment. Never throws for one device: the reports of one that is away are refused as `unavailable`,
- * the others stand.
+ * all it may, sends none, and none of a device that has sent all it may for the moment. Never throws for one device: the
+ * reports of one that is away are refused as `unavailable`, the others stand.
  */
 export async function sendReports(
   env: IngestEnv,
