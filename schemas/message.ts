@@ -54,6 +54,8 @@ export interface ReportAnswer extends Verdicts {
    * `retryAfterMs`.
    */
   limited?: { taken: number; retryAfterMs: number; code: LimitCode };
+  /** Present: the device may send less than one report more at the moment, and is refused when it does. */
+  spent?: SpentAllowance;
   /** How many of the readings are of reports beyond the device's rate, which are thinned; absent: none. */
   thinned?: number;
   /** How many readings a second the tenant may send; absent: as many as it likes. */
@@ -62,6 +64,19 @@ export interface ReportAnswer extends Verdicts {
   isVoid?: true;
   /** Present: what the object waits for is behind, and its device is asked to send no more for so long. */
   slowDownMs?: number;
+}
+
+/** What is left of a device's allowance, less than one report, and how it fills. */
+export interface SpentAllowance {
+  reports: number;
+  perSecond: number;
+  burst: number;
+}
+
+/** What was refused for a device without asking its object. */
+export interface RefusedUnasked {
+  reports: number;
+  readings: number;
 }
 
 /**
@@ -167,9 +182,15 @@ export interface DeviceRpc {
    * Applies as many of the reports as the device may send and commits them; none: commits nothing. Returns their
    * verdicts once the commit is durable.
    * @param token the token they came with; one that was revoked takes nothing
+   * @param unasked what was refused for it since the last call, which counts as if it had come here
    * @throws when the commit fails; the reports may be sent again.
    */
-  report(reports: PackedReports, receivedAtMs: number, token?: DeviceToken): Promise<ReportAnswer>;
+  report(
+    reports: PackedReports,
+    receivedAtMs: number,
+    token?: DeviceToken,
+    unasked?: RefusedUnasked,
+  ): Promise<ReportAnswer>;
   /**
    * Revokes the device's own tokens and closes the sockets they opened; durable when it resolves. Returns false when
    * there would be too many single ones: nothing changes.

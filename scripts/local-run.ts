@@ -31,6 +31,8 @@ export interface LocalOptions {
   main?: string;
   /** How long a batch of the queue waits to be full; wrangler.toml's unless said. */
   batchTimeoutSeconds?: number;
+  /** Whether its `url` is the Worker's own, past Miniflare's entry, which no deployment has; not with `split`. */
+  isDirect?: boolean;
   quiet?: boolean;
   /** Told what begins. */
   onStep?(step: string): void;
@@ -89,8 +91,9 @@ export async function startLocal(options: LocalOptions): Promise<LocalRun> {
       workers,
     } as Parameters<typeof convertV4MiniflareOptions>[0]),
   );
-  const url = (await miniflare.ready).href.replace(/\/$/, "");
   const objectsWorker = options.split ? "telltale-aggregate" : "telltale";
+  const entry = await miniflare.ready;
+  const url = (options.isDirect ? await miniflare.unsafeGetDirectURL() : entry).href.replace(/\/$/, "");
   await migrate(miniflare, objectsWorker, onStep);
   await endLeases(miniflare, objectsWorker);
   const tick = async (cron: string) => {
@@ -129,7 +132,7 @@ async function tickAlways(tick: () => Promise<void>, everyMs: number, signal: Ab
 async function workerOf(
   environment: string | undefined,
   vars: Record<string, string>,
-  { warmDatabases = 1, main, batchTimeoutSeconds }: LocalOptions,
+  { warmDatabases = 1, main, batchTimeoutSeconds, isDirect }: LocalOptions,
 ) {
   const { workerOptions, main: deployed } = unstable_getMiniflareWorkerOptions(
     join(ROOT, "wrangler.toml"),
@@ -159,6 +162,7 @@ async function workerOf(
     modules: [{ type: "ESModule", path: `${environment ?? "single"}.mjs`, contents }],
     modulesRoot: "/",
     routes,
+    ...(isDirect && { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] }),
   };
 }
 

@@ -32,7 +32,9 @@ export class FailedSignIns {
     if (failed.count <= FAILURES_MAX) return;
     if (failed.count === FAILURES_MAX + 1) console.warn("many tokens that are none", { address });
     const text = `${FAILURES_MAX} tokens of this address were none within a minute; a good one is taken at any time`;
-    throw new Problem("too_many_failures", text, undefined, Math.max(1, failed.sinceMs + WINDOW_MS - now));
+    throw new Problem("too_many_failures", text, {
+      retryAfterMs: Math.max(1, failed.sinceMs + WINDOW_MS - now),
+    });
   }
 
   /** How many addresses are remembered. */

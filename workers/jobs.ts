@@ -71,8 +71,7 @@ export const tooManyJobs = () =>
   new Problem(
     "quota_jobs",
     `a tenant has at most ${JOBS_PER_TENANT_MAX} imports and replays that are not over; wait for one, or stop one (GET /v1/admin/jobs lists them)`,
-    undefined,
-    60_000,
+    { retryAfterMs: 60_000 },
   );
 
 /** The job that deletes a device. */
@@ -287,8 +286,7 @@ export async function takePartBytes(
   throw new Problem(
     "quota_imports",
     `a tenant's imports that are not over have at most ${IMPORT_BYTES_MAX} bytes of parts, now ${waiting!.results[0]!.bytes}, and this part has ${bytes}; start or stop one, wait until it is over, and send the rest in another import`,
-    undefined,
-    60_000,
+    { retryAfterMs: 60_000 },
   );
 }
 

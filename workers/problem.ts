@@ -24,14 +24,20 @@ const TITLES: Partial<Record<ProblemCode, string>> = {
   migrations_missing: "The database's tables are missing or old",
 };
 
+/** What else a problem says. */
+export interface ProblemOptions {
+  problems?: ReadingProblem[];
+  /** When the same may be sent again: of a problem that time mends. */
+  retryAfterMs?: number;
+}
+
 /** A request that ends in a problem document; thrown anywhere below a Worker's `fetch`. */
 export class Problem extends Error {
   override name = "Problem";
   readonly code: ProblemCode;
   readonly problems: ReadingProblem[] | undefined;
   readonly retryAfterMs: number | undefined;
-  /** @param retryAfterMs when the same may be sent again: of a problem that time mends */
-  constructor(code: ProblemCode, detail: string, problems?: ReadingProblem[], retryAfterMs?: number) {
+  constructor(code: ProblemCode, detail: string, { problems, retryAfterMs }: ProblemOptions = {}) {
     super(detail);
     this.code = code;
     this.problems = problems;

@@ -26,10 +26,10 @@ export const DEPLOYED_VARS = {
   OUTBOX_SLACK_MS: "4800000",
 };
 
-/** On a fresh state folder of its own, removed at the end. */
-export async function startTelltale(): Promise<BenchRun> {
+/** On a fresh state folder of its own, removed at the end. `isDirect`: past Miniflare's entry. */
+export async function startTelltale({ isDirect = false } = {}): Promise<BenchRun> {
   const state = await mkdtemp(join(tmpdir(), "telltale-bench-"));
-  const { started: run, pids } = await startedBy(() => start(state));
+  const { started: run, pids } = await startedBy(() => start(state, isDirect));
   const stop = async () => {
     await run.stop();
     await rm(state, { recursive: true, force: true });
@@ -37,12 +37,12 @@ export async function startTelltale(): Promise<BenchRun> {
   return { run, pids, state, stop };
 }
 
-async function start(state: string): Promise<LocalRun> {
+async function start(state: string, isDirect = false): Promise<LocalRun> {
   // wrangler and Miniflare take a second or more to load: a usage is not to wait for them.
   const { startLocal } = await import("../../scripts/local-run.ts");
   const run = await startLocal({
     ...{ port: 0, state, split: false, tenant: TENANT },
-    ...{ vars: DEPLOYED_VARS, quiet: true },
+    ...{ vars: DEPLOYED_VARS, quiet: true, isDirect },
   });
   await unlimited(run.url, run.secret);
   return run;

@@ -1,6 +1,12 @@
 // How many reports a device may still send → which of a request are taken, and when the others may come again.
 import type { LimitCode, ReadingProblem } from "../../schemas/codes.ts";
-import type { PackedReports, ReportAnswer, VerdictCounts, Verdicts } from "../../schemas/message.ts";
+import type {
+  PackedReports,
+  ReportAnswer,
+  SpentAllowance,
+  VerdictCounts,
+  Verdicts,
+} from "../../schemas/message.ts";
 import { countReports, forEachReport, splitReports } from "../report/pack.ts";
 import { placeOf } from "../verdicts.ts";
 import type { DeviceState } from "./state.ts";
@@ -58,14 +64,50 @@ export function draw(
     state.allowance = null;
     return { granted: wanted, retryAfterMs: 0 };
   }
-  const { reports, atMs } = state.allowance ?? { reports: burst, atMs: wallMs };
+  const { left, ...drawn } = drawFrom(
+    state.allowance ?? { reports: burst, atMs: wallMs },
+    { perSecond, burst },
+    wanted,
+    wallMs,
+  );
+  state.allowance = left;
+  return drawn;
+}
+
+/** What may be sent at an instant, epoch ms by the wall clock. */
+type Allowance = NonNullable<DeviceState["allowance"]>;
+
+/** Takes up to `wanted` reports from an allowance. Returns what `draw` does, and what is left of it. */
+export function drawFrom(
+  { reports, atMs }: Allowance,
+  { perSecond, burst }: { perSecond: number; burst: number },
+  wanted: number,
+  wallMs: number,
+): { granted: number; retryAfterMs: number; left: Allowance } {
   const elapsedMs = Math.max(0, wallMs - atMs); // the clock of another machine may be behind
   const there = Math.min(burst, reports + (elapsedMs * perSecond) / 1000);
   const granted = Math.min(wanted, Math.floor(there + ROUNDING));
   const left = Math.max(0, there - granted);
-  state.allowance = { reports: left, atMs: Math.max(atMs, wallMs) };
   const waiting = Math.min(wanted - granted, burst);
-  return { granted, retryAfterMs: Math.ceil((Math.max(0, waiting - left) / perSecond) * 1000) };
+  return {
+    granted,
+    retryAfterMs: Math.ceil((Math.max(0, waiting - left) / perSecond) * 1000),
+    left: { reports: left, atMs: Math.max(atMs, wallMs) },
+  };
+}
+
+/**
+ * Returns what is left of a device's allowance when that is less than one report, for others to refuse by; undefined: there
+ * is more, or what is beyond it is taken all the same.
+ */
+export function spentOf(
+  state: Pick<DeviceState, "settings" | "profile" | "allowance">,
+): SpentAllowance | undefined {
+  const { perSecond, burst } = rateOf(state);
+  const { allowance, settings } = state;
+  if (perSecond === null || allowance === null || allowance.reports >= 1 || settings.excess === "sample")
+    return undefined;
+  return { reports: allowance.reports, perSecond, burst };
 }
 
 /** A report that is a billionth short of whole is whole: the sum of tenths is not ten. */
@@ -74,18 +116,28 @@ const ROUNDING = 1e-9;
 /**
  * Decides which reports of a request are taken at `wallMs`: the first ones, as many as the device may send; or all, as many
  * as it may send evenly spread over the request, and the others thinned, where the tenant chose that. Changes
- * the device's allowance and its count of refusals, which the next commit makes durable. Linear in the reports.
+ * the device's allowance, which the next commit makes durable. Linear in the reports.
  */
 export function admit(state: DeviceState, reports: PackedReports, wallMs: number): Admission {
   const wanted = countReports(reports);
   const { granted, retryAfterMs } = draw(state, wanted, wallMs);
   if (granted === wanted) return { taken: reports, refusal: null, thinned: 0 };
   if (state.settings.excess === "sample") return { ...thinEvenly(reports, granted, wanted), refusal: null };
-  const rest = `${wanted - granted} of ${wanted} reports of ${state.device} came too fast`;
-  const message = `${rest}: it may send ${inWords(rateOf(state))}; send them again in ${retryAfterMs} ms`;
-  const { taken, refusal } = refuseAfter(reports, granted, { code: "rate_limited", message, retryAfterMs });
-  state.limited += refusal.readings;
-  return { taken, refusal, thinned: 0 };
+  return { ...refuseTooFast(state.device, reports, granted, rateOf(state), retryAfterMs), thinned: 0 };
+}
+
+/** Refuses all reports of a device but the first `count`, because they came too fast. */
+export function refuseTooFast(
+  device: string,
+  reports: PackedReports,
+  count: number,
+  rate: ReportRate,
+  retryAfterMs: number,
+): { taken: PackedReports | null; refusal: Refusal } {
+  const wanted = countReports(reports);
+  const rest = `${wanted - count} of ${wanted} reports of ${device} came too fast`;
+  const message = `${rest}: it may send ${inWords(rate)}; send them again in ${retryAfterMs} ms`;
+  return refuseAfter(reports, count, { code: "rate_limited", message, retryAfterMs });
 }
 
 /** Marks all reports as beyond the rate but `granted` of them, which lie evenly among all: the same ones each time. */
@@ -103,6 +155,17 @@ function thinEvenly(
     thinned += shape.length;
   });
   return { taken: { ...reports, excess }, thinned };
+}
+
+/** Returns why a device may open no socket, which costs as much as a report; undefined: it may, and that is taken from its allowance. */
+export function refusesConnection(
+  state: DeviceState,
+  wallMs: number,
+): { code: LimitCode; message: string; retryAfterMs: number } | undefined {
+  const { retryAfterMs } = draw(state, 1, wallMs);
+  if (retryAfterMs === 0) return undefined;
+  const message = `${state.device} may send ${inWords(rateOf(state))}; connect again in ${retryAfterMs} ms`;
+  return { code: "rate_limited", message, retryAfterMs };
 }
 
 /** Refuses all reports but the first `count`, of which there must be more. */

@@ -75,8 +75,6 @@ interface StateHeader {
   allowance: Allowance | null;
   /** Reports of late, older ones counting less; see heat.ts. `atMs` is epoch ms by the wall clock. */
   heat: { reports: number; atMs: number };
-  /** Readings refused because the device sent too fast. Those refused since the last commit may be forgotten. */
-  limited: number;
   /** Which of the device's own tokens are void; null: none ever was. Kept over the end of a life. */
   revoked: Revocation | null;
   commits: number;
@@ -157,7 +155,6 @@ type Later =
   | "tellAt"
   | "allowance"
   | "heat"
-  | "limited"
   | "revoked";
 
 interface PersistedHeader extends Omit<StateHeader, Later | "settings">, Partial<Pick<StateHeader, Later>> {
@@ -195,7 +192,6 @@ export function newState(
     clock: { behind: 0, ahead: 0 },
     allowance: null,
     heat: { reports: 0, atMs: 0 },
-    limited: 0,
     revoked: null,
     commits: 0,
     expired: 0,
@@ -292,7 +288,6 @@ export function decodeState(row: Uint8Array): DeviceState {
     tellAt: header.tellAt ?? null,
     allowance: header.allowance ?? null,
     heat: header.heat ?? { reports: 0, atMs: 0 },
-    limited: header.limited ?? 0,
     revoked: header.revoked ?? null,
     settings: {
       ...defaultSettings,

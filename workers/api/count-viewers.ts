@@ -46,8 +46,7 @@ export async function roomForViewer(
     throw new Problem(
       "quota_viewers",
       `the tenant has ${open} streams open and may have ${most}; close one, or raise the limit (PUT /v1/tenant, limits.viewers)`,
-      undefined,
-      COME_AGAIN_MS,
+      { retryAfterMs: COME_AGAIN_MS },
     );
   } catch (error) {
     if (error instanceof Problem && error.code === "quota_viewers") throw error;

@@ -70,11 +70,11 @@ async function accept(
   const grouped = groupReports(parsed, caller.device, now, wantsEach);
   const listed = listProblems(grouped.problems, grouped.notes);
   if (grouped.mismatched === parsed.length && parsed.length > 0) {
-    throw new Problem("device_mismatch", grouped.problems[0]!.message, listed);
+    throw new Problem("device_mismatch", grouped.problems[0]!.message, { problems: listed });
   }
   if (grouped.shapeless === parsed.length && parsed.length > 0) {
     const { code, message } = grouped.problems[0]!;
-    throw new Problem(code === "malformed_json" ? code : "invalid_report", message, listed);
+    throw new Problem(code === "malformed_json" ? code : "invalid_report", message, { problems: listed });
   }
   if (wantsEach) checkReadings(grouped);
   const outcome = await sendReports(env, caller, grouped, now);
@@ -88,7 +88,7 @@ async function accept(
   const { limited, limitCode, retryAfterMs, slowDownMs } = outcome;
   if (limitCode !== undefined) {
     const detail = `${limited.length} of ${parsed.length} reports were more than may be sent; the others have their verdict: send those of limitedReports again in ${retryAfterMs} ms`;
-    const problem = new Problem(limitCode, detail, undefined, retryAfterMs);
+    const problem = new Problem(limitCode, detail, { retryAfterMs });
     return problem.toResponse({ ...answer, limitedReports: rangesOf(limited) });
   }
   const taken = answer.stored + answer.duplicate + answer.corrected + answer.late + answer.quarantined;

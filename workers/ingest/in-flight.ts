@@ -80,7 +80,7 @@ export class InFlight {
     }
     const most = `at most ${IN_FLIGHT_MAX} requests and ${IN_FLIGHT_BYTES_MAX} bytes are taken on at once, half of that of one tenant`;
     const detail = `too much is under way here: ${most}; nothing of this was taken, send it again`;
-    return new Problem("unavailable", detail, undefined, RETRY_AFTER_MS);
+    return new Problem("unavailable", detail, { retryAfterMs: RETRY_AFTER_MS });
   }
 }
 

@@ -1,11 +1,13 @@
 import { env } from "cloudflare:test";
 import { expect, it, onTestFinished, vi } from "vitest";
 import type { ProblemDocument } from "../../schemas/error.ts";
+import type { DeviceRpc } from "../../schemas/message.ts";
 import type { DeviceEntry } from "../../schemas/query.ts";
 import type { ServerFrame, TelemetryAnswer } from "../../schemas/reading.ts";
 import { answerOf, ask } from "../api/api-test-support.ts";
-import { changeSettings } from "../tenant.ts";
+import { changeSettings, readUse } from "../tenant.ts";
 import { bearer, held, problem, rowsWritten, T0, TestSocket, upgrade } from "../test-support.ts";
+import type { IngestEnv } from "./env.ts";
 import { ingestEnv, send } from "./ingest-test-support.ts";
 import { ingest } from "./worker.ts";
 
@@ -111,11 +113,14 @@ it("[F4] frames that come too fast are told so by their number and not taken; no
 });
 
 it("[F4] after the time it was told, the device sends again from there on, and all is stored once", async () => {
-  await limit("again", 3, 20);
+  const startMs = Date.now();
+  vi.useFakeTimers({ toFake: ["Date"], now: startMs });
+  onTestFinished(() => void vi.useRealTimers());
+  await limit("again", 3, 20); // one for the connection
   const socket = new TestSocket<ServerFrame>(await connect("again", "d1"));
   for (let seq = 0; seq < 5; seq++) socket.send(frame(seq));
   const told = await socket.until((got) => got.type === "slow" && got.seq === 4);
-  await new Promise((resolve) => setTimeout(resolve, (told as { retryAfterMs: number }).retryAfterMs + 50));
+  vi.setSystemTime(startMs + (told as { retryAfterMs: number }).retryAfterMs);
   for (let seq = 2; seq < 5; seq++) socket.send(frame(seq));
   const ack = await socket.until((got) => got.type === "ack" && got.seq === 4);
   expect(ack).toMatchObject({ stored: 1 });
@@ -190,4 +195,70 @@ it("[F19] [F7] [Q22] a rate out of its range is refused, and only an admin chang
     ...made,
     name: "D",
   });
+});
+
+/** The bindings, with every call of a device's object noted. */
+function noted(): { env: IngestEnv; calls: unknown[][] } {
+  const calls: unknown[][] = [];
+  const getByName = (name: string) => ({
+    report: (...call: Parameters<DeviceRpc["report"]>) => {
+      calls.push(call);
+      return env.DEVICE.getByName(name).report(...call);
+    },
+  });
+  return { env: { ...ingestEnv, DEVICE: { getByName } as unknown as IngestEnv["DEVICE"] }, calls };
+}
+
+it("[F201] [F202] [F204] a device that has sent all it may is refused without its object being asked, which hears of it with the next request", async () => {
+  const startMs = Date.now();
+  vi.useFakeTimers({ toFake: ["Date"], now: startMs });
+  onTestFinished(() => void vi.useRealTimers());
+  await limit("unasked", 2);
+  const { env: own, calls } = noted();
+  const headers = await bearer("unasked", "device", "d1");
+  const sendTo = (count: number, query = "") =>
+    send({ path: `/v1/telemetry${query}`, body: JSON.stringify(reports(count)), headers, env: own });
+  expect((await sendTo(2)).status).toBe(200);
+  for (let i = 0; i < 20; i++) {
+    const answer = (await problem(sendTo(3), 429, "rate_limited")) as Limited;
+    expect(answer).toMatchObject({
+      stored: 0,
+      refused: 6,
+      limitedReports: [[0, 3]],
+      retryAfterMs: 2_000_000,
+    });
+    expect(answer.problems).toMatchObject([{ index: 0, code: "rate_limited" }]);
+  }
+  const each = (await problem(sendTo(1, "?verdicts=each"), 429, "rate_limited")) as Limited;
+  expect(each.verdicts).toMatchObject([
+    { metric: "a", verdict: "refused", code: "rate_limited" },
+    { metric: "b", verdict: "refused", code: "rate_limited" },
+  ]);
+  expect(calls).toHaveLength(1);
+  vi.setSystemTime(startMs + 500);
+  await problem(sendTo(1), 429, "rate_limited");
+  expect(calls).toHaveLength(2);
+  expect(calls[1]![3]).toEqual({ reports: 61, readings: 122 });
+  vi.setSystemTime(startMs + 60_000);
+  await problem(sendTo(1), 429, "rate_limited");
+  await vi.waitFor(async () => {
+    const { refused } = await readUse(env.TENANT, "unasked");
+    expect(refused.rate_limited).toBe(122 + 2 + 2);
+  });
+});
+
+it("[F203] a device over its limit hears half a second late that its token was revoked", async () => {
+  const startMs = Date.now();
+  vi.useFakeTimers({ toFake: ["Date"], now: startMs });
+  onTestFinished(() => void vi.useRealTimers());
+  await limit("void", 1);
+  const headers = await bearer("void", "device", "d1");
+  const sendOne = () => send({ body: JSON.stringify(reports(1)), headers });
+  expect((await sendOne()).status).toBe(200);
+  vi.setSystemTime(startMs + 1_000); // a revocation is of all before its second
+  await problem(sendOne(), 429, "rate_limited");
+  expect(await env.DEVICE.getByName("void/d1").revoke({ notBeforeMs: startMs + 1_000 })).toBe(true);
+  await problem(sendOne(), 429, "rate_limited");
+  vi.setSystemTime(startMs + 1_500);
+  await problem(sendOne(), 401, "token_revoked");
 });

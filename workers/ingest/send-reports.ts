@@ -1,8 +1,9 @@
 // Grouped reports → each device's object, a bounded number at once, and their verdicts in the order of the request.
 import { countReadings, type GroupedReports, listProblems } from "../../core/decode/group-reports.ts";
+import { withRefusal } from "../../core/device/allowance.ts";
 import { forEachReport } from "../../core/report/pack.ts";
 import type { Caller } from "../../core/token/verify.ts";
-import { addCounts, named, placeOf } from "../../core/verdicts.ts";
+import { addCounts, named, noVerdicts, placeOf } from "../../core/verdicts.ts";
 import { type LimitCode, type ReadingCode, type ReadingProblem, VERDICTS } from "../../schemas/codes.ts";
 import { PROBLEMS_LISTED_MAX } from "../../schemas/limits.ts";
 import type {
@@ -14,10 +15,12 @@ import type {
 } from "../../schemas/message.ts";
 import type { ReadingVerdict, TelemetryAnswer } from "../../schemas/reading.ts";
 import type { DeviceToken } from "../../schemas/token.ts";
+import { wallMs } from "../clock.ts";
 import { inLanes } from "../lanes.ts";
 import { learnQuota, refillReadings, spendReadings } from "../readings-quota.ts";
 import { lifeOf } from "../token-note.ts";
 import type { IngestEnv } from "./env.ts";
+import { spentDevices } from "./spent-devices.ts";
 
 /** Objects called at once for one request: enough to hide their fsyncs, few enough to be fair to other requests. */
 const CONCURRENT_DEVICES = 50;
@@ -46,8 +49,8 @@ export interface SendOutcome extends Omit<Verdicts, "each"> {
 
 /**
  * Sends reports to their devices' objects, at most 50 at once, and returns what came of all; when the tenant has sent
- * all it may, sends none. Never throws for one device: the reports of one that is away are refused as `unavailable`,
- * the others stand.
+ * all it may, sends none, and none of a device that has sent all it may for the moment. Never throws for one device: the
+ * reports of one that is away are refused as `unavailable`, the others stand.
  */
 export async function sendReports(
   env: IngestEnv,
@@ -76,34 +79,19 @@ export async function sendReports(
   if (retryAfterMs > 0) return refuseAll(outcome, tenant, grouped, { readings, retryAfterMs });
   await inLanes([...grouped.devices], CONCURRENT_DEVICES, async ([device, packer]) => {
     const reports: PackedReports = wantsEach ? { ...packer.finish(), wantsEach } : packer.finish();
+    const refusal = spentDevices.refuse(tenant, device, reports, wallMs());
+    if (refusal !== undefined) return noteAnswer(outcome, reports, withRefusal(noVerdicts(), refusal));
     try {
-      const {
-        counts,
-        problems,
-        each,
-        limited,
-        thinned = 0,
-        readingsPerSecond = null,
-        slowDownMs = 0,
-        isVoid,
-      } = await send(env, `${tenant}/${device}`, reports, now, token);
-      if (isVoid) {
+      const answer = await send(env, `${tenant}/${device}`, reports, now, token);
+      if (answer.isVoid) {
         outcome.isVoid = true;
         outcome.problems.push(revokedFor(reports.rows[0]!, device));
         outcome.counts[placeOf("refused")]! += packer.readingCount;
         tell(outcome, reports, undefined, "token_revoked");
         return;
       }
-      addCounts(outcome.counts, counts);
-      outcome.thinned += thinned;
-      outcome.problems.push(...problems);
-      if (limited !== undefined) noteLimited(outcome, reports, limited);
-      tell(outcome, reports, each, limited?.code ?? "unavailable");
-      outcome.slowDownMs = Math.max(outcome.slowDownMs, slowDownMs);
-      learnQuota(tenant, readingsPerSecond);
-      // Of 20,000 devices with a hundred each only the first hundred are told.
-      if (outcome.problems.length > 10 * PROBLEMS_LISTED_MAX)
-        outcome.problems = listProblems(outcome.problems, []);
+      noteAnswer(outcome, reports, answer);
+      learnQuota(tenant, answer.readingsPerSecond ?? null);
     } catch (error) {
       console.error("device object did not answer", { tenant, device, error: (error as Error).message });
       outcome.unavailable = true;
@@ -114,6 +102,20 @@ export async function sendReports(
   });
   outcome.problems = listProblems(outcome.problems, grouped.notes);
   return outcome;
+}
+
+/** Adds a device's answer to what came of the request. */
+function noteAnswer(outcome: SendOutcome, reports: PackedReports, answer: ReportAnswer): void {
+  const { counts, problems, each, limited, thinned = 0, slowDownMs = 0 } = answer;
+  addCounts(outcome.counts, counts);
+  outcome.thinned += thinned;
+  outcome.problems.push(...problems);
+  if (limited !== undefined) noteLimited(outcome, reports, limited);
+  tell(outcome, reports, each, limited?.code ?? "unavailable");
+  outcome.slowDownMs = Math.max(outcome.slowDownMs, slowDownMs);
+  // Of 20,000 devices with a hundred each only the first hundred are told.
+  if (outcome.problems.length > 10 * PROBLEMS_LISTED_MAX)
+    outcome.problems = listProblems(outcome.problems, []);
 }
 
 /** Refuses all reports of a tenant that has sent all it may in a second. */
@@ -157,10 +159,13 @@ async function send(
   now: number,
   token: DeviceToken,
 ): Promise<ReportAnswer> {
+  const unasked = spentDevices.takeUnasked(name);
   for (let attempt = 1; ; attempt++) {
     try {
+      const askedAtMs = wallMs();
       // The types of calls forget that a tuple is one.
-      const { counts, ...answer } = await env.DEVICE.getByName(name).report(reports, now, token);
+      const { counts, ...answer } = await env.DEVICE.getByName(name).report(reports, now, token, unasked);
+      spentDevices.note(name, answer.spent, askedAtMs, wallMs());
       return { counts: counts as VerdictCounts, ...answer };
     } catch (error) {
       if (attempt >= TRIES || !(error as { retryable?: boolean }).retryable) throw error;

@@ -43,7 +43,6 @@ export function takeMessage(
   const waitMs = slowForMs || (isExcess ? 0 : overRateMs) || spendReadings(state.tenant, readingsOf(frame));
   if (waitMs > 0) {
     const refused = socket.refuse(frame, waitMs, wallMs);
-    state.limited += refused;
     return { ...NOTHING, refused };
   }
   socket.goOn();

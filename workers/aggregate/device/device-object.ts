@@ -2,7 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { activeAlerts } from "../../../core/alert/state.ts";
 import { isAlertedHot, isOverdue, noteAlarm, planAlarm } from "../../../core/device/alarm.ts";
-import { admit, draw, inWords, rateOf, withRefusal } from "../../../core/device/allowance.ts";
+import { admit, refusesConnection, spentOf, withRefusal } from "../../../core/device/allowance.ts";
 import { commit, seeReports } from "../../../core/device/commit.ts";
 import { readHot } from "../../../core/device/hot.ts";
 import { confirm } from "../../../core/device/outbox.ts";
@@ -30,6 +30,7 @@ import type {
   HotReadings,
   ObjectProfile,
   PackedReports,
+  RefusedUnasked,
   ReportAnswer,
   Swept,
   TenantRules,
@@ -124,8 +125,15 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return this.#store.rowsWritten;
   }
 
-  async report(reports: PackedReports, receivedAt: number, token?: DeviceToken): Promise<ReportAnswer> {
+  async report(
+    reports: PackedReports,
+    receivedAt: number,
+    token?: DeviceToken,
+    unasked?: RefusedUnasked,
+  ): Promise<ReportAnswer> {
     const state = await this.#prepare();
+    const { reports: before = 0, readings = 0 } = unasked ?? {};
+    if (before > 0 && this.#heat.note(state, before, readings)) this.#commit(now(state));
     if (token !== undefined && isVoid(state, token)) return { ...noVerdicts(), isVoid: true };
     const { readingsPerSecond } = state.settings.limits;
     const known = readingsPerSecond === null ? {} : { readingsPerSecond };
@@ -141,12 +149,14 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     this.#heat.noteThinned(thinned);
     const isAlert = this.#heat.note(state, countReports(reports), refusal?.readings);
     if (isAlert && taken === null) this.#commit(now(state)); // else what is taken is committed with it
+    const spent = spentOf(state);
     const verdicts = taken === null ? noVerdicts() : await this.#requests.add(taken, receivedAt);
     const slowDownMs = this.#slowDownMs();
     return {
       ...(refusal === null ? verdicts : withRefusal(verdicts, refusal)),
       ...known,
       ...(thinned > 0 && { thinned }),
+      ...(spent && { spent }),
       ...(slowDownMs > 0 && { slowDownMs }),
     };
   }
@@ -214,10 +224,8 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     const token = notedToken(request);
     if (token !== undefined && isVoid(state, token)) return revokedProblem().toResponse();
     const full = await this.#quota.refuses(state, this.#loadKnown() !== undefined);
-    if (full !== undefined)
-      return new Problem(full.code, full.message, undefined, full.retryAfterMs).toResponse();
-    const { retryAfterMs } = draw(state, 1, wallMs()); // a connection costs as much as a report
-    if (retryAfterMs > 0) return tooMany(state, retryAfterMs).toResponse();
+    const refused = full ?? refusesConnection(state, wallMs());
+    if (refused !== undefined) return new Problem(refused.code, refused.message, refused).toResponse();
     if (this.#sockets.all().some((socket) => socket.isHolding)) this.#commit(receivedAt);
     const { 0: client, 1: server } = new WebSocketPair();
     const asked = new URL(request.url).searchParams.get("commitEveryMs");
@@ -412,14 +420,6 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return state;
   }
 }
-
-const tooMany = (state: DeviceState, retryAfterMs: number) =>
-  new Problem(
-    "rate_limited",
-    `${state.device} may send ${inWords(rateOf(state))}; connect again in ${retryAfterMs} ms`,
-    undefined,
-    retryAfterMs,
-  );
 
 /** Now by the receipt clock. */
 const now = (state: DeviceState) => receiptMs(state, wallMs());

@@ -105,8 +105,7 @@ channels.post("/:channel/test", requireRole("operator"), noBody, async (c) => {
   throw new Problem(
     "rate_limited",
     `channel ${channel.id} is tested at most ${CHANNEL_TESTS_PER_MINUTE_MAX} times a minute; try again in ${Math.ceil(retryAfterMs / 1_000)} s`,
-    undefined,
-    retryAfterMs,
+    { retryAfterMs },
   );
 });
 
