@@ -1,5 +1,6 @@
 // Rules, and the alerts and incidents they lead to.
 import * as z from "zod";
+import { LIMITS_ZONE } from "./limits.ts";
 import { deviceName, label, metricName, prose, storedMetricName, zoneName } from "./name.ts";
 import { limitName } from "./tenant-limit.ts";
 
@@ -147,8 +148,6 @@ export const rule = ruleBody.extend({
 });
 export type Rule = z.infer<typeof rule>;
 
-/** What stands where a zone's name would in what is told of a tenant's limits: no zone can be called so. */
-export const LIMITS_ZONE = "~limits";
 const zoneOfAlert = zoneName.or(z.literal(LIMITS_ZONE));
 
 // ---- alerts --------------------------------------------------------------------------------------------------------

@@ -94,6 +94,8 @@ export const SILENCES_PER_TENANT_MAX = 500;
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** What stands for the deployment itself where a tenant's name would: no tenant can be called so. */
 export const DEPLOYMENT = "*";
+/** What stands where a zone's name would in what is told of a tenant's limits: no zone can be called so. */
+export const LIMITS_ZONE = "~limits";
 
 /**
  * ISO 8601 date and time, extended or basic: `2026-01-10T06:00:00.123Z`, `20260110T060000,123+0530`. A blank may stand for

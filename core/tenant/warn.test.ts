@@ -4,7 +4,17 @@ import { AT, noticeOf } from "../alert/deliver/fake-notice.ts";
 import { messageOf } from "../alert/deliver/message.ts";
 import { requestOf } from "../alert/deliver/request.ts";
 import { measure, newUseRate } from "./use-rate.ts";
-import { confirm, type LimitWarning, limitStateOf, sent, warn, warningKey, warningSnapshot } from "./warn.ts";
+import {
+  confirm,
+  type LimitWarning,
+  limitStateOf,
+  sent,
+  warn,
+  warnedLimit,
+  warningId,
+  warningKey,
+  warningSnapshot,
+} from "./warn.ts";
 
 const HOUR_MS = 3_600_000;
 const uses = (used: number, isRefused = false) => ({ used, isRefused });
@@ -132,6 +142,13 @@ describe("what people read", () => {
     const free = messageAbout("devices", [8, 10], [0, null]);
     expect(free.lines[0]).toMatch(/: there is no limit any more$/);
     expect([over.incidentLink, over.chartLink(over.snapshot.alerts[0]!)]).toEqual([null, null]);
+  });
+
+  it("[A704] a delivery names the limit that its warning was about", () => {
+    const warning = warn(undefined, uses(8), 10, AT)!;
+    expect(warnedLimit(warningId("storageBytes", warning))).toBe("Limit of storage");
+    expect(warnedLimit("north.7")).toBeUndefined();
+    expect(warnedLimit(`north.1.${AT}`)).toBeUndefined();
   });
 
   it("[A701] PagerDuty, Opsgenie and Alertmanager know a warning and its end by one name", () => {

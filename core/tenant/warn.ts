@@ -1,6 +1,6 @@
 // What a tenant uses of a limit → whether its people are warned, and what they are told.
 import type { Alert, IncidentSnapshot, NoticeKind, Refusal } from "../../schemas/alert.ts";
-import { LIMITS_ZONE } from "../../schemas/alert.ts";
+import { LIMITS_ZONE } from "../../schemas/limits.ts";
 import type { LimitName, LimitState } from "../../schemas/tenant-limit.ts";
 
 /** The part of a limit from which people are warned. */
@@ -125,6 +125,12 @@ const NAMES: Record<LimitName, string> = {
   readingsPerSecond: "Limit of readings a second",
   viewers: "Limit of viewers",
 };
+
+/** Returns what the warning of this id is about, as people call it; undefined: it is the id of a zone's incident. */
+export function warnedLimit(id: string): string | undefined {
+  const [zone, rest = ""] = id.split(".", 2) as [string, string?];
+  return zone === LIMITS_ZONE ? NAMES[rest.slice(0, rest.lastIndexOf("-")) as LimitName] : undefined;
+}
 
 /** Returns a warning as the incident that channels are told of: with one member, which is about the tenant. */
 export function warningSnapshot(tenant: string, name: LimitName, warning: LimitWarning): IncidentSnapshot {

@@ -1,5 +1,5 @@
 // Who knows an incident: its zone or, of a warning about a tenant's limit, the tenant.
-import { LIMITS_ZONE } from "../../schemas/alert.ts";
+import { LIMITS_ZONE } from "../../schemas/limits.ts";
 import type { ZoneRpc } from "../../schemas/message.ts";
 import { warningsOf } from "../tenant.ts";
 import type { AggregateEnv } from "./env.ts";

@@ -1,12 +1,7 @@
 // What a channel is told → title, lines and links, said once for all formats; and the plain request that a format makes of it.
-import {
-  type Alert,
-  type AlertReading,
-  type IncidentSnapshot,
-  LIMITS_ZONE,
-  type Severity,
-} from "../../../schemas/alert.ts";
+import type { Alert, AlertReading, IncidentSnapshot, Severity } from "../../../schemas/alert.ts";
 import type { Delivery } from "../../../schemas/channel.ts";
+import { LIMITS_ZONE } from "../../../schemas/limits.ts";
 import { oneLine } from "../../../schemas/one-line.ts";
 import type { LimitName } from "../../../schemas/tenant-limit.ts";
 

@@ -12,7 +12,8 @@ import {
   warningKey,
   warningSnapshot,
 } from "../../../core/tenant/warn.ts";
-import { type IncidentSnapshot, LIMITS_ZONE, type Refusal } from "../../../schemas/alert.ts";
+import type { IncidentSnapshot, Refusal } from "../../../schemas/alert.ts";
+import { LIMITS_ZONE } from "../../../schemas/limits.ts";
 import type { NoticeReceipt, TenantUse } from "../../../schemas/message.ts";
 import type { TenantSettings } from "../../../schemas/tenant.ts";
 import type { LimitName } from "../../../schemas/tenant-limit.ts";
@@ -142,11 +143,13 @@ export class LimitWarnings {
 
   /** Confirms messages: each is done with, or sent again at its `deferUntilMs`. */
   async told(receipts: readonly NoticeReceipt[]): Promise<void> {
+    const againAt = wallMs() + noticeResendMsOf(this.#home.env); // at the earliest, for clocks differ
     for (const { key, deferUntilMs } of receipts)
       for (const kind of ["fire", "resolve"] as const) {
         const found = this.#find((name, warning) => key === warningKey(name, warning, kind));
         if (found === undefined) continue;
-        const after = confirm(found[1], kind, deferUntilMs);
+        const until = deferUntilMs === null ? null : Math.max(deferUntilMs, againAt);
+        const after = confirm(found[1], kind, until);
         if (after !== found[1]) await this.#keep({ [found[0]]: after });
       }
   }
