@@ -33,12 +33,16 @@ export function measure(
   isRefused: boolean,
   nowMs: number,
 ): { used: number; isRefused: boolean } | undefined {
+  const elapsedMs = nowMs - rate.sinceMs;
+  if (elapsedMs < 0) {
+    Object.assign(rate, newUseRate(nowMs)); // the clock was set back
+    return undefined;
+  }
   rate.readings += readings;
   const isFirstRefusal = isRefused && !rate.isRefused;
   rate.isRefused ||= isRefused;
-  const elapsedMs = nowMs - rate.sinceMs; // below zero: the clock was set back
-  if (elapsedMs >= MEASURED_MS || elapsedMs < 0) {
-    const perSecond = elapsedMs > 0 ? (rate.readings * 1000) / elapsedMs : 0;
+  if (elapsedMs >= MEASURED_MS) {
+    const perSecond = (rate.readings * 1000) / elapsedMs;
     const judged = { used: perSecond, isRefused: rate.isRefused };
     Object.assign(rate, { sinceMs: nowMs, readings: 0, isRefused: false, perSecond });
     return judged;

@@ -74,7 +74,10 @@ describe("warnings", () => {
   it("[A702] a warning that silences held back until it was over is only resolved", () => {
     const held = confirm(warn(undefined, uses(90), 100, AT)!, "fire", AT + HOUR_MS);
     expect(held.waiting).toEqual([{ kind: "fire", dueAt: AT + HOUR_MS, isHeld: true }]);
-    expect(warn(held, uses(10), 100, AT + 1)?.waiting.map(({ kind }) => kind)).toEqual(["resolve"]);
+    const over = warn(held, uses(10), 100, AT + 1);
+    expect(over?.waiting.map(({ kind }) => kind)).toEqual(["resolve"]);
+    const sentBefore = warn(warn(undefined, uses(90), 100, AT), uses(10), 100, AT + 1)!;
+    expect(confirm(sentBefore, "fire", AT + HOUR_MS).waiting).toEqual(over?.waiting);
   });
 
   it("[A701] a limit that is raised or taken away ends its warning", () => {
@@ -102,7 +105,8 @@ describe("readings a second", () => {
     expect(measure(rate, 0, true, AT + 62_000)).toBeUndefined();
     expect(measure(rate, 0, false, AT + 120_000)).toEqual({ used: 5, isRefused: true });
     expect(measure(rate, 0, false, AT + 420_000)).toEqual({ used: 0, isRefused: false });
-    expect(measure(rate, 5, false, AT)).toEqual({ used: 0, isRefused: false });
+    expect(measure(rate, 5, true, AT)).toBeUndefined(); // the clock was set back: it counts anew
+    expect(measure(rate, 120, false, AT + 60_000)).toEqual({ used: 2, isRefused: false });
   });
 });
 

@@ -90,8 +90,8 @@ export function warn(
 }
 
 /**
- * Returns the warning after one of its messages was done with, or (`deferUntilMs`) is to be sent again then, held back;
- * the same one when nothing waits of that kind.
+ * Returns the warning after one of its messages was done with, or (`deferUntilMs`) is to be sent again then, held back,
+ * unless it is a fire of what is over by now; the same warning when nothing waits of that kind.
  */
 export function confirm(
   warning: LimitWarning,
@@ -100,7 +100,8 @@ export function confirm(
 ): LimitWarning {
   if (warning.waiting.every((own) => own.kind !== kind)) return warning;
   const others = warning.waiting.filter((own) => own.kind !== kind);
-  if (deferUntilMs === null) return { ...warning, waiting: others };
+  const isOverUntold = kind === "fire" && warning.cleared !== null;
+  if (deferUntilMs === null || isOverUntold) return { ...warning, waiting: others };
   return { ...warning, waiting: [{ kind, dueAt: deferUntilMs, isHeld: true }, ...others] };
 }
 
