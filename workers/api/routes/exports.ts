@@ -8,6 +8,7 @@ import { createExport, readExports } from "../../jobs.ts";
 import { Problem } from "../../problem.ts";
 import { answerFile } from "../answer-file.ts";
 import { type ApiContext, noBody, requireRole } from "../caller.ts";
+import type { ApiEnv } from "../env.ts";
 import { fromStorage } from "../storage.ts";
 import { accepted } from "./admin.ts";
 
@@ -36,15 +37,26 @@ exports.get("/exports", requireRole("admin"), async (c) => {
   return c.json(list);
 });
 
-/** The manifest, or a file that it names, whole or a range of it: of the caller's own tenant. */
-exports.on("GET", ["/exports/:export", "/exports/:export/:file"], requireRole("admin"), async (c) => {
-  const id = c.req.param("export")!;
-  const file = c.req.param("file") ?? MANIFEST;
-  const key = exportKey(c.var.caller.tenant, id, file);
-  const answer = await answerFile(c.env.COLD, key, c.req.raw);
+exports.get("/exports/:export", requireRole("admin"), (c) =>
+  fileOf(c.env, c.var.caller.tenant, c.req.param("export"), MANIFEST, c.req.raw),
+);
+
+exports.get("/exports/:export/:file", requireRole("admin"), (c) =>
+  fileOf(c.env, c.var.caller.tenant, c.req.param("export"), c.req.param("file"), c.req.raw),
+);
+
+/** A file of an export of the caller's own tenant, whole or a range of it. */
+async function fileOf(
+  { COLD }: ApiEnv,
+  tenant: string,
+  id: string,
+  file: string,
+  request: Request,
+): Promise<Response> {
+  const answer = await answerFile(COLD, exportKey(tenant, id, file), request);
   if (answer !== undefined) return answer;
   throw new Problem(
     "not_found",
     `no ${file} of an export ${id}: it is not done, past its age, or went with a deleted device; GET /v1/tenant/exports lists them`,
   );
-});
+}

@@ -9,7 +9,7 @@ import { CONTROL_TABLES, WARM_TABLES } from "../../../../schemas/tables.ts";
 import { answerOf, ask } from "../../../api/api-test-support.ts";
 import { readJob } from "../../../jobs.ts";
 import { openParquet, readRowGroups } from "../../../parquet.ts";
-import { HOUR_MS, KeptQueue, packedAt, problem, rowsOnceKnown } from "../../../test-support.ts";
+import { HOUR_MS, KeptQueue, packedAt, problem } from "../../../test-support.ts";
 import { sweepOrphans } from "../../chores/sweep-orphans.ts";
 import { deliver, finished, hastyEnv, instead, turn } from "../jobs-test-support.ts";
 import { runJobsBy } from "../run-jobs.ts";
@@ -48,7 +48,8 @@ const filesOf = async (tenant: string) =>
 async function report(tenant: string, device: string, value: number): Promise<number> {
   const at = Date.now() - 1_000;
   await deviceOf(tenant, device).report(packedAt(Date.now(), [at, { a: value }]), Date.now());
-  await rowsOnceKnown(deviceOf(tenant, device));
+  const registered = env.CONTROL.prepare("SELECT 1 FROM device WHERE tenant = ? AND device = ?");
+  await vi.waitFor(async () => expect(await registered.bind(tenant, device).first()).not.toBeNull(), 30_000);
   return at;
 }
 
