@@ -21,7 +21,7 @@ type Counts = Pick<DevicesMade, "made" | "exists" | "invalid">;
 
 /**
  * Registers the devices of `values` that are in order and not known yet. One that is not in order costs no other. Linear in
- * their number; costs two rows of D1 for each, and no call of its object.
+ * their number; costs three rows of D1 for each, and no call of its object.
  * @throws Problem `unavailable`: asked again, what was made is known as `exists`.
  */
 export async function makeDevices(

@@ -2,7 +2,7 @@ import { env, evictDurableObject, runDurableObjectAlarm, runInDurableObject } fr
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type AlertEvent, rule, ruleBody } from "../../../schemas/alert.ts";
 import { changeSettings } from "../../tenant.ts";
-import { type DeviceStub, packed, rowsWritten } from "../../test-support.ts";
+import { type DeviceStub, packed, rowsOnceKnown, rowsWritten } from "../../test-support.ts";
 import { ZoneObject } from "../zone/zone-object.ts";
 
 const MINUTE_MS = 60_000;
@@ -36,6 +36,7 @@ async function deviceOf(tenant: string, excess: "refuse" | "sample" = "refuse"):
   await changeSettings(env.TENANT, tenant, { limits, excess });
   const device = env.DEVICE.getByName(`${tenant}/pump-1`);
   await device.report(packed([T0, { t: 1 }]), T0);
+  await rowsOnceKnown(device);
   const body = ruleBody.parse({ name: "too much", condition: { type: "hot" }, cooldownMs: 0 });
   const mark = { version: 1, createdAt: T0, updatedAt: T0, updatedBy: "test" };
   await device.setRules({ version: 1, rules: [rule.parse({ ...body, id: "hot", ...mark })] });

@@ -57,6 +57,8 @@ async function fill(tenant: string): Promise<void> {
   await post(tenant, "/v1/channels", { id: "hook", name: "Hook", target, enabled: false });
   await post(tenant, "/v1/silences", { comment: "c", startsAt: Date.now(), endsAt: Date.now() + HOUR_MS });
   await post(tenant, "/v1/tokens", { role: "viewer" });
+  await post(tenant, "/v1/provisioning-keys", { maxDevices: 1, ttlSeconds: 60 });
+  await post(tenant, "/v1/api-keys", { name: "CI", role: "viewer" });
   const imported = await ask(tenant, "admin", "/v1/admin/import", { method: "POST", body: {} });
   const { id: job } = await imported.json<{ id: string }>();
   const alert = firing("d1", 0, { id: "hot.0.1.d1", zone: "default" });
