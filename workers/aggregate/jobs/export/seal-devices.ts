@@ -50,10 +50,10 @@ export async function unstoredDevices(
 }
 
 /** Returns the first of the names as a text, and how many more there are. */
-export const namesOf = (devices: readonly string[]) =>
-  devices.length <= NAMED_MAX
-    ? devices.join(", ")
-    : `${devices.slice(0, NAMED_MAX).join(", ")} and ${devices.length - NAMED_MAX} more`;
+export function namesOf(devices: readonly string[]): string {
+  const named = devices.toSorted().slice(0, NAMED_MAX).join(", ");
+  return devices.length <= NAMED_MAX ? named : `${named} and ${devices.length - NAMED_MAX} more`;
+}
 
 async function devicesAfter({ CONTROL }: AggregateEnv, tenant: string, after: string): Promise<string[]> {
   const { results } = await CONTROL.prepare(
@@ -83,5 +83,5 @@ async function askEach(
       silent.push(device);
     }
   });
-  if (silent.length > 0) throw new Error(`no answer from ${namesOf(silent.sort())}; they are asked again`);
+  if (silent.length > 0) throw new Error(`no answer from ${namesOf(silent)}; they are asked again`);
 }

@@ -1,5 +1,4 @@
 // The files of an export → a manifest that says what they are, and where the readings lie.
-
 import { apiKeyEntry } from "../../../../schemas/api-key.ts";
 import { type ExportFile, type ExportManifest, exportManifest } from "../../../../schemas/export.ts";
 import { EXPORT_KEPT_MS } from "../../../../schemas/limits.ts";

@@ -92,12 +92,13 @@ function selectRows({ name, key, columns }: ExportedTable, after: Key | null): s
     where.push(
       key.length === 0 ? "false" : `(${quoted(key)}) > (${after.map((_, i) => `?${i + 3}`).join(", ")})`,
     );
-  const order = key.length === 0 ? "tenant" : quoted(key);
+  const order = key.length === 0 ? "1" : quoted(key);
+  const shown = quoted(columns.map(({ column }) => column));
   const own = columns.map(({ column }) => `coalesce(octet_length("${column}"), 0)`).join(" + ");
   return `
     SELECT * FROM (
       SELECT *, sum(${own}) OVER (ORDER BY ${order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS "#before"
-      FROM (SELECT * FROM ${name} WHERE ${where.join(" AND ")} ORDER BY ${order} LIMIT ${ROWS_MAX})
+      FROM (SELECT ${shown} FROM ${name} WHERE ${where.join(" AND ")} ORDER BY ${order} LIMIT ${ROWS_MAX})
     ) WHERE coalesce("#before", 0) < ${BYTES_MAX} ORDER BY ${order}`;
 }
 
