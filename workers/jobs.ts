@@ -1,14 +1,8 @@
 // Rows of the job table: made, shown, stopped and resumed by the api, taken further by the cron.
-import { and, desc, eq, gt, lt } from "drizzle-orm";
+import { and, desc, eq, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { JobAnswer, JobKind, JobProgress, JobStatus, TenantDeletion } from "../schemas/job.ts";
-import {
-  DEPLOYMENT,
-  EXPORT_KEPT_MS,
-  EXPORTS_KEPT_MAX,
-  IMPORT_BYTES_MAX,
-  JOBS_PER_TENANT_MAX,
-} from "../schemas/limits.ts";
+import { DEPLOYMENT, IMPORT_BYTES_MAX, JOBS_PER_TENANT_MAX } from "../schemas/limits.ts";
 import { job as jobTable } from "../schemas/tables.ts";
 import { Problem } from "./problem.ts";
 import { sortedId } from "./sorted-id.ts";
@@ -65,83 +59,12 @@ export async function createJob<Kind extends JobKind>(
   return answerOf(row);
 }
 
-/**
- * Makes the job that exports a tenant, and returns it.
- * @throws Problem `conflict`: one is running, or a deletion; `quota_jobs`: the tenant made as many as are kept, or has too many jobs; when D1
- * fails.
- */
-export async function createExport(control: D1Database, tenant: string, nowMs: number): Promise<JobAnswer> {
-  const row = rowOf(tenant, "export", {}, nowMs, "running");
-  const { meta } = await control
-    .prepare(INSERT_EXPORT)
-    .bind(tenant, row.id, row.spec, row.progress, nowMs, nowMs - EXPORT_KEPT_MS)
-    .run();
-  if (meta.changes > 0) return answerOf(row);
-  const deleted = await deletedBeside(control, tenant, nowMs);
-  if (deleted !== undefined)
-    throw new Problem(
-      "conflict",
-      `the deletion of ${deleted} is not done; wait for it (GET /v1/admin/jobs lists it)`,
-    );
-  const kept = await readExports(control, tenant, nowMs);
-  const running = kept.find(({ status }) => status === "running");
-  if (running !== undefined)
-    throw new Problem("conflict", `export ${running.id} is running; wait for it, or stop it`);
-  if (kept.length < EXPORTS_KEPT_MAX) throw tooManyJobs();
-  throw new Problem(
-    "quota_jobs",
-    `a tenant makes at most ${EXPORTS_KEPT_MAX} exports in seven days, which is how long they are kept; take one of them (GET /v1/tenant/exports)`,
-    { retryAfterMs: kept.at(-1)!.createdAt + EXPORT_KEPT_MS - nowMs },
-  );
-}
-
-/** Returns the exports of a tenant that are kept, the newest first, at most as many as that is. @throws when D1 fails. */
-export async function readExports(control: D1Database, tenant: string, nowMs: number): Promise<JobAnswer[]> {
-  const rows = await drizzle(control)
-    .select()
-    .from(jobTable)
-    .where(
-      and(
-        eq(jobTable.tenant, tenant),
-        eq(jobTable.kind, "export"),
-        gt(jobTable.createdAt, nowMs - EXPORT_KEPT_MS),
-      ),
-    )
-    .orderBy(desc(jobTable.id))
-    .limit(EXPORTS_KEPT_MAX);
-  return rows.map(answerOf);
-}
-
-/**
- * Returns a device whose deletion is not done, or was asked for at `sinceMs` or after; undefined: none. Reads the tenant's jobs.
- * @throws when D1 fails.
- */
-export async function deletedBeside(
-  control: D1Database,
-  tenant: string,
-  sinceMs: number,
-): Promise<string | undefined> {
-  const found = await control.prepare(SELECT_BESIDE).bind(tenant, sinceMs).first<string>("device");
-  return found ?? undefined;
-}
-
-const SELECT_BESIDE = `
-  SELECT spec ->> 'device' AS device FROM job
-  WHERE tenant = ?1 AND kind = 'delete' AND (status <> 'done' OR created_at >= ?2) LIMIT 1`;
-
-/** Deletions are as many as devices, and nobody is refused one. */
-const HAS_ROOM = `(SELECT count(*) FROM job WHERE tenant = ?1 AND kind <> 'delete' AND status IN ('receiving', 'running'))
+/** SQL for whether the tenant `?1` may have a job more. Deletions are as many as devices, and nobody is refused one. */
+export const HAS_ROOM = `(SELECT count(*) FROM job WHERE tenant = ?1 AND kind <> 'delete' AND status IN ('receiving', 'running'))
   < ${JOBS_PER_TENANT_MAX}`;
 const INSERT = `
   INSERT INTO job (tenant, id, kind, status, spec, progress, created_at, updated_at)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 WHERE ?3 = 'delete' OR ${HAS_ROOM}`;
-
-const INSERT_EXPORT = `
-  INSERT INTO job (tenant, id, kind, status, spec, progress, created_at, updated_at)
-  SELECT ?1, ?2, 'export', 'running', ?3, ?4, ?5, ?5 WHERE ${HAS_ROOM}
-    AND NOT EXISTS (SELECT 1 FROM job WHERE tenant = ?1 AND kind = 'export' AND status = 'running')
-    AND NOT EXISTS (SELECT 1 FROM job WHERE tenant = ?1 AND kind = 'delete' AND status <> 'done')
-    AND (SELECT count(*) FROM job WHERE tenant = ?1 AND kind = 'export' AND created_at > ?6) < ${EXPORTS_KEPT_MAX}`;
 
 /** The problem of a tenant that has as many jobs as it may. */
 export const tooManyJobs = () =>
@@ -404,7 +327,8 @@ async function changeStatus(control: D1Database, tenant: string, id: string, set
   return await readJob(control, tenant, id);
 }
 
-function rowOf(tenant: string, kind: JobKind, spec: object, nowMs: number, status: JobStatus): JobRow {
+/** Returns the row of a new job. */
+export function rowOf(tenant: string, kind: JobKind, spec: object, nowMs: number, status: JobStatus): JobRow {
   return {
     tenant,
     id: sortedId(nowMs),
@@ -419,7 +343,8 @@ function rowOf(tenant: string, kind: JobKind, spec: object, nowMs: number, statu
   };
 }
 
-function answerOf({ tenant: _tenant, kind, status, spec, progress, ...row }: JobRow): JobAnswer {
+/** Returns a job as it is shown. */
+export function answerOf({ tenant: _tenant, kind, status, spec, progress, ...row }: JobRow): JobAnswer {
   const { phase, done, total, counts } = JSON.parse(progress) as SavedProgress;
   return {
     ...row,

@@ -3,7 +3,7 @@ import { parseKey } from "../../../core/archive/key.ts";
 import { DAY_MS } from "../../../core/time.ts";
 import { EXPORT_KEPT_MS } from "../../../schemas/limits.ts";
 import { wallMs } from "../../clock.ts";
-import { exportsFolder } from "../../export-files.ts";
+import { exportsFolder } from "../../exports.ts";
 import { giveWay } from "../../give-way.ts";
 import { instantOfId } from "../../sorted-id.ts";
 import { warmsOf } from "../../warm.ts";

@@ -9,7 +9,7 @@ import type { DeleteSpec } from "../../../../schemas/job.ts";
 import { FLEET } from "../../../../schemas/tables.ts";
 import { wallMs } from "../../../clock.ts";
 import { endLife, lastLifeOf } from "../../../end-life.ts";
-import { deletePage, exportsFolder } from "../../../export-files.ts";
+import { deletePage, exportsFolder } from "../../../exports.ts";
 import { warmOf } from "../../../warm.ts";
 import { markDays, markListedHours } from "../../archive/dirty-marks.ts";
 import { retainedOf, rollupsDeleted } from "../replay/replay-day.ts";

@@ -1,8 +1,7 @@
 // An export → what devices' objects have in storage, the rows of D1 in files, and then a manifest and a job that says so.
 import { EXPORT_KEPT_MS } from "../../../../schemas/limits.ts";
 import { wallMs } from "../../../clock.ts";
-import { deletePage, exportKey } from "../../../export-files.ts";
-import { deletedBeside } from "../../../jobs.ts";
+import { deletedBeside, deletePage, exportKey } from "../../../exports.ts";
 import { warmsOf } from "../../../warm.ts";
 import type { RunningJob, Step } from "../step.ts";
 import { EXPORTED } from "./exported-tables.ts";

@@ -4,7 +4,7 @@ import { type ExportFile, type ExportManifest, exportManifest } from "../../../.
 import { EXPORT_KEPT_MS } from "../../../../schemas/limits.ts";
 import { tenantAnswer } from "../../../../schemas/tenant.ts";
 import { wallMs } from "../../../clock.ts";
-import { exportKey, MANIFEST } from "../../../export-files.ts";
+import { exportKey, MANIFEST } from "../../../exports.ts";
 import { readAccess, readApiKeys, readIssuers, readSettings } from "../../../tenant.ts";
 import { warmsOf } from "../../../warm.ts";
 import type { AggregateEnv } from "../../env.ts";

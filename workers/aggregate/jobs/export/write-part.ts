@@ -1,6 +1,6 @@
 // Rows of a table from some key on → a file of NDJSON in R2, which says where the next one goes on.
 import { hexOf } from "../../../../core/token/api-key.ts";
-import { exportKey } from "../../../export-files.ts";
+import { exportKey } from "../../../exports.ts";
 import { warmsOf } from "../../../warm.ts";
 import type { AggregateEnv } from "../../env.ts";
 import { type ExportedTable, shownRow } from "./exported-tables.ts";
