@@ -40,6 +40,9 @@ export const REPORTS_PER_SECOND_MAX = 10_000;
 export const BURST_MAX = 1_000_000;
 /** Most jobs of a tenant, its deletions aside, that take parts or run at once. */
 export const JOBS_PER_TENANT_MAX = 20;
+/** How long a tenant's export is kept after it was asked for, and most that a tenant makes within that time. */
+export const EXPORT_KEPT_MS = 7 * 86_400_000;
+export const EXPORTS_KEPT_MAX = 5;
 /** Most bytes that the parts of a tenant's imports take in R2 until those are over: some ten thousand million readings. */
 export const IMPORT_BYTES_MAX = 10_000_000_000;
 /** Most live viewers that a tenant may be limited to. */

@@ -212,6 +212,8 @@ export interface DeviceRpc {
    * blocks were sealed, and how many are unconfirmed (`pending`).
    */
   seal(): Promise<{ sealed: number; pending: number }>;
+  /** Returns how many sealed blocks that begin before `beforeMs` storage has yet to confirm. Changes nothing. */
+  unconfirmed(beforeMs: number): Promise<number>;
   /** Tells the device that storage has these blocks: they leave its outbox. Receipts of another life are ignored. */
   confirm(stored: BlockReceipt[]): Promise<void>;
   /** Seals overdue blocks, sends unconfirmed ones again, drops expired ones and sets a lost alarm (SPEC D25). */

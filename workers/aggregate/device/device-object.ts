@@ -198,6 +198,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return this.#upkeep.seal();
   }
 
+  async unconfirmed(beforeMs: number): Promise<number> {
+    return this.#upkeep.unconfirmed(beforeMs);
+  }
+
   async confirm(stored: BlockReceipt[]): Promise<void> {
     this.#upkeep.confirm(stored);
   }

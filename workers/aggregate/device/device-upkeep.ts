@@ -125,6 +125,14 @@ export class DeviceUpkeep {
     return { sealed, pending: state.outbox.length + (state.unlistedFromMs === null ? 0 : 1) };
   }
 
+  /** Returns how many sealed blocks that begin before `beforeMs` storage has yet to confirm; those not listed count as one. */
+  unconfirmed(beforeMs: number): number {
+    const state = this.#host.loadKnown();
+    if (state === undefined) return 0;
+    const listed = state.outbox.filter(({ startMs }) => startMs < beforeMs).length;
+    return listed + ((state.unlistedFromMs ?? beforeMs) < beforeMs ? 1 : 0);
+  }
+
   /**
    * Seals what is open of `[fromMs, toMs)` and sends one page of its blocks that begin after `afterMs`: a page only,
    * so that a queue that was away is not flooded. Returns how many were sent, and the next `afterMs`; null when that

@@ -1,5 +1,6 @@
 // /v1/channels: where people are told, and what they were told.
 import { Hono } from "hono";
+import { maskSecrets, unmaskSecrets } from "../../../core/alert/deliver/mask-secrets.ts";
 import { refusalOfTarget } from "../../../core/alert/deliver/target.ts";
 import { warnedLimit } from "../../../core/tenant/warn.ts";
 import type { Caller } from "../../../core/token/verify.ts";
@@ -27,7 +28,6 @@ import {
 import type { ApiEnv } from "../env.ts";
 import { readRuleNames } from "../incident-names.ts";
 import { keptAsRead } from "../kept-as-read.ts";
-import { maskSecrets, unmaskSecrets } from "../mask-secrets.ts";
 import { validate, validateBody } from "../validate.ts";
 
 export const channels = new Hono<ApiContext>();
