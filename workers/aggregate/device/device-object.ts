@@ -88,6 +88,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       isCurrent: (state) => this.#state === state,
       isConnected: () => this.#sockets.count() > 0,
       move: (state, profile) => this.#alerts.move(state, profile, now(state)),
+      askAnew: async (state) => {
+        await this.#settings.askAnew(state);
+        this.#endVoid(this.#sockets.all());
+      },
       isOver: () => ctx.waitUntil(this.#prepare(true)),
     });
     this.#alerts = new DeviceAlerts(env, ctx.storage, this.#store, (state) => this.#state === state);
@@ -299,11 +303,11 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   }
 
   async setRules(rules: TenantRules): Promise<void> {
-    const state = this.#loadKnown();
-    if (state === undefined) return; // its first report asks
-    const isChosen = this.#settings.take(state, rules.settings);
-    if (this.#alerts.setRules(state, rules, now(state)) || isChosen) this.#commit(now(state));
-    if (isChosen) this.#endVoid(this.#sockets.all());
+    const isChosen = this.#settings.take(this.#load(), rules.settings);
+    const state = this.#loadKnown(); // of one that never reported, what was taken holds while its object is awake
+    if (state !== undefined && (this.#alerts.setRules(state, rules, now(state)) || isChosen))
+      this.#commit(now(state));
+    this.#endVoid(this.#sockets.all());
   }
 
   async revoke(order: RevokeOrder): Promise<boolean> {
