@@ -243,7 +243,8 @@ export interface DeviceRpc {
   erase(generation: number): Promise<void>;
   /**
    * Replaces the device's rules when `rules` are a newer version; an older one changes nothing. A rule that is
-   * removed, disabled or no longer concerns the device ends its alerts.
+   * removed, disabled or no longer concerns the device ends its alerts. Newer settings that come with them are durable
+   * when it resolves, and end void sockets; a device that never reported keeps them as long as its object is awake.
    */
   setRules(rules: TenantRules): Promise<void>;
   /**
