@@ -178,6 +178,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       const made = commit(state, input, this.#store, this.#timing);
       if (made.alarmWallAt !== undefined) void this.ctx.storage.setAlarm(made.alarmWallAt);
       this.#store.save(encodeState(state), made.sealed, deleted);
+      this.#settings.written();
       for (const [index, socket] of holding.entries()) socket.settle(made.heldVerdicts[index]!);
       for (const socket of sockets) socket.forgetConfirmed();
       this.#live.note(state, made.changed, this.#sockets.count() > 0);

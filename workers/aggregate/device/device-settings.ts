@@ -27,8 +27,8 @@ export class DeviceSettings {
   #asking: Promise<void> | undefined;
   /** When it is asked again for a device that the registry does not know. */
   #untoldDueAt = 0;
-  /** Whether newer settings came with an answer: a commit may have written them since, or none. */
-  #mayBeUnwritten = false;
+  /** Whether newer settings came with an answer, and no commit has written them yet. */
+  #isUnwritten = false;
 
   constructor(env: AggregateEnv, alerts: DeviceAlerts) {
     this.#env = env;
@@ -47,10 +47,14 @@ export class DeviceSettings {
   /** Takes settings that the device was told of. Returns false when its copy is as new, and written: nothing changes. */
   take(state: DeviceState, settings: TenantSettings | undefined): boolean {
     if (settings === undefined || settings.settingsVersion < versionOf(state)) return false;
-    const isNews = this.#mayBeUnwritten || settings.settingsVersion > versionOf(state);
+    const isNews = this.#isUnwritten || settings.settingsVersion > versionOf(state);
     state.settings = settings;
-    this.#mayBeUnwritten = false;
     return isNews;
+  }
+
+  /** To be called when a commit has written the state. */
+  written(): void {
+    this.#isUnwritten = false;
   }
 
   /** Asks as `refresh` does, but not before now: an answer that is under way may be older. */
@@ -74,7 +78,7 @@ export class DeviceSettings {
       await this.#refreshRules(state, settings.rulesVersion);
       const before = versionOf(state); // it may have been told of newer ones meanwhile
       if (settings.settingsVersion >= before) state.settings = settings;
-      if (settings.settingsVersion > before) this.#mayBeUnwritten = true;
+      if (settings.settingsVersion > before) this.#isUnwritten = true;
       state.settingsAt = wallMs();
       this.#untoldDueAt = wallMs() + UNTOLD_AGE_MS_MAX;
     } catch (error) {
