@@ -246,7 +246,8 @@ export interface DeviceRpc {
   erase(generation: number): Promise<void>;
   /**
    * Replaces the device's rules when `rules` are a newer version; an older one changes nothing. A rule that is
-   * removed, disabled or no longer concerns the device ends its alerts.
+   * removed, disabled or no longer concerns the device ends its alerts. Newer settings that come with them are durable
+   * when it resolves, and end void sockets; a device that never reported keeps them as long as its object is awake.
    */
   setRules(rules: TenantRules): Promise<void>;
   /**
@@ -325,8 +326,16 @@ export interface ZoneRpc {
 /** An event, and the incident its alert belongs to. */
 export type ZoneAlertEvent = AlertFrame["event"];
 
-/** The methods of a tenant's fleet object, named by the tenant. Its `fetch` serves the stream. */
+/**
+ * The methods of a tenant's fleet object, named by the tenant, whose `fetch` serves the stream; and of those named
+ * `tenant/0`, `tenant/1` …, which only tell a share of the fleet.
+ */
 export interface FleetRpc {
+  /**
+   * Tells the devices, 500 at most, of rules and settings, as DeviceRpc's `setRules` does. Returns those that were not
+   * told within eight seconds. Never fails.
+   */
+  tell(devices: string[], rules: TenantRules): Promise<string[]>;
   /**
    * Shows events of a zone's alerts to who watches the fleet. Returns false when nobody does: the zone pushes no
    * more.

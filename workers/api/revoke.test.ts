@@ -3,13 +3,18 @@ import { createExecutionContext, env, evictDurableObject } from "cloudflare:test
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { signToken } from "../../core/token/sign.ts";
 import type { ZoneFrame } from "../../schemas/live.ts";
+import type { TenantRules } from "../../schemas/message.ts";
 import type { ServerFrame } from "../../schemas/reading.ts";
 import type { RevokeAnswer, Role, TokenList } from "../../schemas/token.ts";
+import { pushRulesPending } from "../aggregate/chores/push-rules-pending.ts";
 import { DeviceObject } from "../aggregate/device/device-object.ts";
+import type { AggregateEnv } from "../aggregate/env.ts";
 import { TenantObject } from "../aggregate/tenant/tenant-object.ts";
 import type { IngestEnv } from "../ingest/env.ts";
 import { ingest } from "../ingest/worker.ts";
-import { held, problem, TestEvents, TestSocket, upgrade } from "../test-support.ts";
+import { tellEach } from "../push-rules.ts";
+import { changeSettings, readSettings, revokeTokens } from "../tenant.ts";
+import { held, problem, rowsOnceKnown, TestEvents, TestSocket, upgrade } from "../test-support.ts";
 import { answerOf, apiEnv, register } from "./api-test-support.ts";
 import { api } from "./worker.ts";
 
@@ -198,6 +203,241 @@ it("[I35] streams of zones and of the fleet end at once, and those opened with a
   const renewed = await open(await tokenOf("streams-revoked", "viewer"));
   for (const socket of renewed.sockets) await socket.until(({ type }) => type === "snapshot");
   await env.ZONE.getByName("streams-revoked/roof").leave("d1");
+});
+
+/** Devices that note who was told, but for those that are real, and the objects that tell shares of them. */
+class ToldFleet {
+  readonly told: string[] = [];
+  readonly sharesAway = new Set<string>();
+  readonly away = new Set<string>();
+  readonly #tenant: string;
+  readonly #real: string | undefined;
+
+  constructor(tenant: string, real?: string) {
+    this.#tenant = tenant;
+    this.#real = real;
+  }
+
+  get DEVICE() {
+    return {
+      getByName: (name: string) => ({
+        setRules: async (rules: TenantRules) => {
+          const device = name.slice(this.#tenant.length + 1);
+          if (this.away.has(device)) throw new Error("away");
+          if (device === this.#real) await env.DEVICE.getByName(name).setRules(rules);
+          this.told.push(device);
+        },
+      }),
+    } as unknown as typeof apiEnv.DEVICE;
+  }
+
+  get FLEET() {
+    return {
+      getByName: (name: string) => ({
+        endVoid: async () => undefined,
+        tell: async (devices: string[], rules: TenantRules) => {
+          if (this.sharesAway.has(name)) throw new Error("away");
+          return await tellEach(this.DEVICE, this.#tenant, devices, rules);
+        },
+      }),
+    } as unknown as typeof apiEnv.FLEET;
+  }
+
+  async revokeAll() {
+    const order = asked(await tokenOf(this.#tenant, "admin"), "/v1/tokens/revoke", { method: "POST" });
+    const { DEVICE, FLEET } = this;
+    return await answerOf<RevokeAnswer>(
+      api.fetch(order, { ...apiEnv, DEVICE, FLEET }, createExecutionContext()),
+    );
+  }
+
+  /** What a turn of the cron tells. */
+  async tick(): Promise<string[]> {
+    this.told.length = 0;
+    const own = { ...env, DEVICE: this.DEVICE } as unknown as AggregateEnv;
+    await pushRulesPending({ env: own, cursor: "", untilMs: Number.MAX_SAFE_INTEGER });
+    return this.told;
+  }
+}
+
+/** Registers so many devices, over ten zones. Returns their names, in order. */
+async function registerMany(tenant: string, devices: number): Promise<string[]> {
+  const names = Array.from({ length: devices }, (_, i) => `d${10_000 + i}`);
+  await register(
+    tenant,
+    names.map((device, i) => ({ device, zone: `zone-${i % 10}` })),
+  );
+  return names;
+}
+
+const pushesOf = (tenant: string) =>
+  env.CONTROL.prepare("SELECT count(*) AS count FROM rules_push WHERE tenant = ?1")
+    .bind(tenant)
+    .first<number>("count");
+
+it("[I221] of 2,601 devices the last is told too, and its next message refused: over HTTPS, on its socket, through a gateway", async () => {
+  const tenant = "many";
+  const names = await registerMany(tenant, 2_600);
+  const last = "z-last";
+  const device = await tokenOf(tenant, "device", last);
+  const gateway = await tokenOf(tenant, "gateway");
+  await send(device, reading(1));
+  await rowsOnceKnown(env.DEVICE.getByName(`${tenant}/${last}`));
+  const socket = new TestSocket<ServerFrame>(await connect(device));
+  const gate = new TestSocket<ServerFrame>(await connect(gateway));
+  const fleet = new ToldFleet(tenant, last);
+  expect(await fleet.revokeAll()).toMatchObject({ told: true });
+  expect(fleet.told.toSorted()).toEqual([...names, last]);
+  expect(await pushesOf(tenant)).toBe(0);
+  later();
+  expect(await socket.closed).toBe(4401);
+  gate.send(frame(1, last));
+  expect(await gate.closed).toBe(4401);
+  expect([...socket.frames, ...gate.frames]).toEqual([]);
+  await problem(send(device, reading(2)), 401, "token_revoked");
+  await problem(send(gateway, reading(2, last)), 401, "token_revoked");
+  await problem(connect(device), 401, "token_revoked");
+  expect((await send(await tokenOf(tenant, "device", last), reading(3))).status).toBe(200);
+  const kept = await held(env.DEVICE.getByName(`${tenant}/${last}`), "a");
+  expect(kept.map(([, value]) => value)).toEqual([1, 3]);
+});
+
+it("[I221] a share whose object is away stops no other, and the cron goes on from its first device", async () => {
+  vi.spyOn(console, "warn").mockImplementation(() => undefined);
+  const names = await registerMany("share-away", 1_600);
+  const fleet = new ToldFleet("share-away");
+  fleet.sharesAway.add("share-away/1");
+  expect(await fleet.revokeAll()).toMatchObject({ told: false });
+  expect(fleet.told.toSorted()).toEqual([...names.slice(0, 500), ...names.slice(1_000)]);
+  expect(await fleet.tick()).toEqual(names.slice(500));
+  expect(await pushesOf("share-away")).toBe(0);
+});
+
+it("[I221] a few devices that are away are left to the cron by name: the others are not told again", async () => {
+  vi.spyOn(console, "warn").mockImplementation(() => undefined);
+  const names = await registerMany("few-away", 1_100);
+  const fleet = new ToldFleet("few-away");
+  for (const name of [names[3]!, names[700]!]) fleet.away.add(name);
+  expect(await fleet.revokeAll()).toMatchObject({ told: false });
+  expect(fleet.told).toHaveLength(1_098);
+  fleet.away.clear();
+  expect(await fleet.tick()).toEqual([names[3], names[700]]);
+  expect(await pushesOf("few-away")).toBe(0);
+});
+
+it("[I221] an object tells a share of the fleet, and says who was not told", async () => {
+  vi.spyOn(console, "warn").mockImplementation(() => undefined);
+  const tenant = "a-share";
+  const token = await tokenOf(tenant, "device", "d1");
+  await send(token, reading(1));
+  await rowsOnceKnown(env.DEVICE.getByName(`${tenant}/d1`));
+  const settings = await revokeTokens(env.TENANT, tenant, { notBeforeMs: Date.now() });
+  later();
+  const rules = { version: settings!.rulesVersion, rules: [], settings: settings! };
+  expect(await env.FLEET.getByName(`${tenant}/7`).tell(["d1", "d2"], rules)).toEqual([]);
+  await problem(send(token, reading(2)), 401, "token_revoked");
+  vi.spyOn(DeviceObject.prototype, "setRules").mockRejectedValue(new Error("away"));
+  expect(await env.FLEET.getByName(`${tenant}/7`).tell(["d1", "d2"], rules)).toEqual(["d1", "d2"]);
+});
+
+it("[I222] a socket that was opened before its device's first report ends: at once, or with its first frame a second later", async () => {
+  const tenant = "before-first";
+  await register(tenant, [{ device: "ahead" }]);
+  const open = async (device: string) =>
+    new TestSocket<ServerFrame>(await connect(await tokenOf(tenant, "device", device)));
+  const ahead = await open("ahead");
+  const unknown = await open("unknown");
+  await revokeAll(tenant);
+  expect(await ahead.closed).toBe(4401);
+  later(1_001);
+  unknown.send(frame(1));
+  expect(await unknown.closed).toBe(4401);
+  expect(unknown.frames).toEqual([]);
+  expect(await env.DEVICE.getByName(`${tenant}/unknown`).latest()).toBeNull();
+});
+
+it("[I222] what is revoked while a device's first report is under way is known when it is registered", async () => {
+  const tenant = "under-way";
+  await changeSettings(env.TENANT, tenant, { limits: { devices: 5 } });
+  const admitted = Promise.withResolvers<boolean>();
+  const admits = vi.spyOn(TenantObject.prototype, "admit").mockReturnValue(admitted.promise);
+  const token = await tokenOf(tenant, "device", "d1");
+  const first = send(token, reading(1));
+  await vi.waitFor(() => expect(admits).toHaveBeenCalled());
+  expect(await revokeAll(tenant)).toMatchObject({ told: true });
+  admitted.resolve(true);
+  expect((await first).status).toBe(200); // it was asked before
+  await rowsOnceKnown(env.DEVICE.getByName(`${tenant}/d1`));
+  await problem(send(token, reading(2)), 401, "token_revoked");
+});
+
+it("[I223] settings that a device was told of while it asked are not replaced by the older answer", async () => {
+  const tenant = "overtaken";
+  const token = await tokenOf(tenant, "device", "d1");
+  await send(token, reading(1));
+  await rowsOnceKnown(env.DEVICE.getByName(`${tenant}/d1`));
+  const before = await readSettings(env.TENANT, tenant);
+  const answered = Promise.withResolvers<void>();
+  const settings = vi.spyOn(TenantObject.prototype, "settings").mockImplementation((async () => {
+    await answered.promise;
+    return before;
+  }) as never);
+  later(3_600_001);
+  const fresh = await tokenOf(tenant, "device", "d1");
+  const sending = send(fresh, reading(2));
+  await vi.waitFor(() => expect(settings).toHaveBeenCalled());
+  await env.DEVICE.getByName(`${tenant}/d1`).setRules({
+    version: before.rulesVersion,
+    rules: [],
+    settings: {
+      ...before,
+      settingsVersion: before.settingsVersion + 1,
+      tokens: { notBeforeMs: Date.now(), ids: [] },
+    },
+  });
+  answered.resolve();
+  await problem(sending, 401, "token_revoked");
+  await problem(send(fresh, reading(3)), 401, "token_revoked");
+});
+
+it("[I223] settings that a device had asked for itself are durable when it is told of them, and end its sockets", async () => {
+  const tenant = "asked-itself";
+  const token = await tokenOf(tenant, "device", "d1");
+  await send(token, reading(1));
+  const device = env.DEVICE.getByName(`${tenant}/d1`);
+  await rowsOnceKnown(device);
+  const socket = new TestSocket<ServerFrame>(await connect(token));
+  const settings = await revokeTokens(env.TENANT, tenant, { notBeforeMs: Date.now() });
+  later();
+  await problem(connect(token), 401, "token_revoked"); // for which it asked
+  await device.setRules({ version: settings!.rulesVersion, rules: [], settings: settings! });
+  expect(await socket.closed).toBe(4401);
+  await evictDurableObject(device);
+  await problem(send(token, reading(2)), 401, "token_revoked");
+});
+
+it("[F25] no object sees a token that opened a stream, of a zone or of the fleet", async () => {
+  const token = await tokenOf("unseen", "viewer");
+  const seen: Request[] = [];
+  const object = {
+    fetch: async (request: Request) => {
+      seen.push(request);
+      return new Response("seen");
+    },
+  };
+  const own = { ...apiEnv, ZONE: { getByName: () => object }, FLEET: { getByName: () => object } };
+  for (const path of ["/v1/zones/default/stream", "/v1/fleet/stream"]) {
+    const offered = { upgrade: "websocket", "sec-websocket-protocol": `bearer.${token}, telltale.v1` };
+    for (const request of [
+      asked(token, path, { headers: { accept: "text/event-stream" } }),
+      upgrade(path, offered),
+      upgrade(`${path}?access_token=${token}`),
+    ]) {
+      await api.fetch(request, own as unknown as typeof apiEnv, createExecutionContext());
+    }
+  }
+  expect(seen).toHaveLength(6);
+  for (const { url, headers } of seen) expect(JSON.stringify([url, ...headers])).not.toContain(token);
 });
 
 it("[I35] who was not told of it asks: a zone when it renews its leases, a device within the hour", async () => {

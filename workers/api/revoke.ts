@@ -11,13 +11,13 @@ import type {
 import { wallMs } from "../clock.ts";
 import { inLanes } from "../lanes.ts";
 import { Problem } from "../problem.ts";
-import { noteSettings } from "../push-rules.ts";
+import { noteSettings, relayRules } from "../push-rules.ts";
 import { revokeTokens } from "../tenant.ts";
 import { withDeadline } from "../with-deadline.ts";
 import type { ApiEnv } from "./env.ts";
 import { revokeKeys } from "./provisioning-keys.ts";
 import { readZones } from "./registry.ts";
-import { tellDevices } from "./rules.ts";
+import { toldWithin } from "./rules.ts";
 import { markRevoked, readTokens } from "./token-list.ts";
 
 /** Longer than a change of settings is waited for: who revokes wants to know that it holds. */
@@ -47,8 +47,9 @@ export async function revokeDevice(
 }
 
 /**
- * Revokes everything of the tenant that was issued before now. Costs a call and a row for each registered device, 2,000 of
- * them in the request and the others by the cron, a call for each zone, and a row for each token and provisioning key that is listed.
+ * Revokes everything of the tenant that was issued before now. Costs a call and a row for each registered device, 100,000
+ * of them in the request and the others by the cron, a call for each 500 of them and each zone, and a row for each token and
+ * provisioning key that is listed.
  * @throws Problem `unavailable`: it may be asked again.
  */
 export async function revokeAll(
@@ -134,7 +135,7 @@ export async function tellRevoked(
 ): Promise<boolean> {
   const push = settings !== null && (await noteSettings(env.CONTROL, tenant, settings, wallMs()));
   const told = await Promise.all([
-    !push || tellDevices(env, context, push, DEVICES_TOLD_MS),
+    !push || toldWithin(DEVICES_TOLD_MS, context, push, relayRules(env, push)),
     endStreams(env, tenant, revoked),
   ]);
   return !told.includes(false);

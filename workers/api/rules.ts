@@ -110,16 +110,29 @@ const TOLD_MAX = 2_000;
 const TOLD_WITHIN_MS = 1_000;
 
 /**
- * Tells the devices a push concerns; resolves after `withinMs` at most, a second unless said, while the telling goes on.
- * Returns whether all were told by then. Never fails: the rest is the cron's.
+ * Tells the devices a push concerns; resolves after a second at most, while the telling goes on. Returns whether all were
+ * told by then. Never fails: the rest is the cron's.
  */
-export async function tellDevices(
+export const tellDevices = (
   env: ApiEnv,
   context: Pick<ExecutionContext, "waitUntil">,
   push: RulesPush,
-  withinMs = TOLD_WITHIN_MS,
+): Promise<boolean> =>
+  toldWithin(
+    TOLD_WITHIN_MS,
+    context,
+    push,
+    pushRules(env, push, { devicesMax: TOLD_MAX, stopsAtFailure: true }),
+  );
+
+/** Waits for a push for so long, while it goes on. Returns whether all were told by then. Never fails. */
+export async function toldWithin(
+  withinMs: number,
+  context: Pick<ExecutionContext, "waitUntil">,
+  push: RulesPush,
+  telling: Promise<boolean>,
 ): Promise<boolean> {
-  const told = pushRules(env, push, { devicesMax: TOLD_MAX, stopsAtFailure: true }).catch((error) => {
+  const told = telling.catch((error) => {
     console.error("a change of rules was not told; the cron does it", { ...push, error: String(error) });
     return false;
   });

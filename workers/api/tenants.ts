@@ -84,7 +84,7 @@ const INSERT = `
 /**
  * Returns the job that deletes a tenant, whose life is over when this resolves: no token of it is taken any more, wherever it
  * is shown. Undefined: there is no such tenant. Repeated, it is the same job until that is done. Costs what revoking all the
- * tenant's tokens costs, for at most 2,000 devices and 500 zones in the request.
+ * tenant's tokens costs, for at most 100,000 devices and 500 zones in the request.
  * @throws Problem `unavailable`: the job is noted, and tells those that were not told; ask again.
  */
 export async function deletionOfTenant(

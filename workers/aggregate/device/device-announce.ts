@@ -16,6 +16,8 @@ interface Device {
   isConnected(): boolean;
   /** The registry says where the device is, and what. */
   move(state: DeviceState, profile: ObjectProfile): void;
+  /** Asks its tenant for settings and rules anew, and ends what is void by them. @throws when a commit fails. */
+  askAnew(state: DeviceState): Promise<void>;
   /** The device's life was deleted with its tenant. */
   isOver(): void;
 }
@@ -59,6 +61,7 @@ export class DeviceAnnouncer {
         const known = await register(this.#control, state);
         if (known === undefined) return this.#device.isOver();
         if (state.profile === profile) this.#device.move(state, known);
+        await this.#device.askAnew(state); // what changed before the registry knew it, nobody told it
         state.registered = true;
       }
       await this.#live.join(state, this.#device.isConnected());

@@ -6,7 +6,7 @@ import { countReports } from "../../../core/report/pack.ts";
 import { revoke } from "../../../core/token/revocation.ts";
 import { noVerdicts } from "../../../core/verdicts.ts";
 import { REVOKED_PER_DEVICE_MAX } from "../../../schemas/limits.ts";
-import type { PackedReports, RefusedUnasked, ReportAnswer } from "../../../schemas/message.ts";
+import type { PackedReports, RefusedUnasked, ReportAnswer, TenantRules } from "../../../schemas/message.ts";
 import type { DeviceToken, RevokeOrder } from "../../../schemas/token.ts";
 import { nowMs, said, wallMs } from "../../clock.ts";
 import { Problem, revokedProblem } from "../../problem.ts";
@@ -140,6 +140,17 @@ export class DeviceDoors {
     sockets.forget(ws);
     ws.close();
     await live.presence(state, sockets.count(ws) > 0);
+  }
+
+  /** `DeviceRpc.setRules`: what may be sent from now on, and what is alerted. */
+  async setRules(rules: TenantRules): Promise<void> {
+    const host = this.#host;
+    const { settings, alerts } = this.#parts;
+    const isChosen = settings.take(host.load(), rules.settings);
+    const state = host.loadKnown(); // of one that never reported, what was taken holds while its object is awake
+    if (state !== undefined && (alerts.setRules(state, rules, now(state)) || isChosen))
+      host.commit(now(state));
+    this.endVoid();
   }
 
   /** `DeviceRpc.revoke`. */

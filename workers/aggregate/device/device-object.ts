@@ -70,6 +70,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       isCurrent: (state) => this.#state === state,
       isConnected: () => this.#sockets.count() > 0,
       move: (state, profile) => this.#alerts.move(state, profile, now(state)),
+      askAnew: (state) => this.#settings.askAnew(state).then(() => void this.#doors.endVoid()),
       isOver: () => ctx.waitUntil(this.#prepare(true)),
     });
     this.#alerts = new DeviceAlerts(env, ctx.storage, this.#store, (state) => this.#state === state);
@@ -121,6 +122,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       const made = commit(state, input, this.#store, this.#timing);
       if (made.alarmWallAt !== undefined) void this.ctx.storage.setAlarm(made.alarmWallAt);
       this.#store.save(encodeState(state), made.sealed, deleted);
+      this.#settings.written();
       for (const [index, socket] of holding.entries()) socket.settle(made.heldVerdicts[index]!);
       for (const socket of sockets) socket.forgetConfirmed();
       this.#live.note(state, made.changed, this.#sockets.count() > 0);
@@ -206,12 +208,8 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     this.#upkeep.confirm(stored);
   }
 
-  async setRules(rules: TenantRules): Promise<void> {
-    const state = this.#loadKnown();
-    if (state === undefined) return; // its first report asks
-    const isChosen = this.#settings.take(state, rules.settings);
-    if (this.#alerts.setRules(state, rules, now(state)) || isChosen) this.#commit(now(state));
-    if (isChosen) this.#doors.endVoid();
+  setRules(rules: TenantRules): Promise<void> {
+    return this.#doors.setRules(rules);
   }
 
   revoke(order: RevokeOrder): Promise<boolean> {

@@ -4,11 +4,12 @@ import { fitAlerts, fitMissing } from "../../../core/live/fit-snapshot.ts";
 import type { Alert } from "../../../schemas/alert.ts";
 import { SNAPSHOT_BYTES_MAX } from "../../../schemas/limits.ts";
 import type { FleetFrame, FleetSnapshotFrame } from "../../../schemas/live.ts";
-import type { FleetRpc, ZoneAlertEvent } from "../../../schemas/message.ts";
+import type { FleetRpc, TenantRules, ZoneAlertEvent } from "../../../schemas/message.ts";
 import type { Revocation } from "../../../schemas/token.ts";
 import { wallMs } from "../../clock.ts";
 import { logFailure, missingMigration } from "../../missing-migration.ts";
 import { Problem, problemResponse } from "../../problem.ts";
+import { tellEach } from "../../push-rules.ts";
 import { withDeadline } from "../../with-deadline.ts";
 import type { AggregateEnv } from "../env.ts";
 import { askAll } from "../live/ask-all.ts";
@@ -22,7 +23,10 @@ const REGISTRY_ANSWERS_MS = 5_000;
 /** The rest of a snapshot is for the zones that did not answer. */
 const FLEET_ALERT_BYTES_MAX = (SNAPSHOT_BYTES_MAX * 7) / 8;
 
-/** The fleet object of one tenant, named by it; keeps nothing in storage. FleetRpc describes its methods. */
+/**
+ * The fleet object of one tenant, named by it, or one of those that tell a share of the fleet; keeps nothing in storage.
+ * FleetRpc describes its methods.
+ */
 export class FleetObject extends DurableObject<AggregateEnv> implements FleetRpc {
   readonly #watchers: ZoneWatchers<FleetFrame>;
   readonly #alarm: ZoneAlarm;
@@ -46,6 +50,11 @@ export class FleetObject extends DurableObject<AggregateEnv> implements FleetRpc
       this.#watchers.send(this.#log.add({ type: "alert", device: event.alert.device, event }));
     }
     return true;
+  }
+
+  async tell(devices: string[], rules: TenantRules): Promise<string[]> {
+    const [tenant = ""] = (this.ctx.id.name ?? "").split("/");
+    return await tellEach(this.env.DEVICE, tenant, devices, rules);
   }
 
   async endVoid(revoked: Revocation): Promise<void> {
