@@ -74,6 +74,7 @@ export const OPERATOR_FAULTS = [
   "sent with a void token",
   "stream of a revoked token",
   "sent beyond a limit",
+  "given up at a limit",
 ] as const;
 export type OperatorFault = (typeof OPERATOR_FAULTS)[number];
 

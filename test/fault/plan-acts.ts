@@ -21,8 +21,8 @@ const somewhere = (random: Random) => 0.1 + 0.75 * random.next();
 /** What the operator does, in the order of its time. */
 export function planActs(random: Random): Act[] {
   const limits = random.pick([
-    { reportsPerSecondPerDevice: random.between(10, 20), burstPerDevice: random.between(2, 6) },
     // A device that does not hear of its end goes on with it, and comes to an end all the same.
+    { reportsPerSecondPerDevice: random.between(3, 8), burstPerDevice: random.between(1, 4) },
     { readingsPerSecond: random.between(15, 40) },
     { devices: 0 }, // which concerns those that have not come yet
   ]);
@@ -31,8 +31,8 @@ export function planActs(random: Random): Act[] {
     { afterShare: somewhere(random), does: "revoke a device's tokens", holder: random.pick(DEVICES) },
     { afterShare: somewhere(random), does: "revoke a token by its id", holder: random.pick(LISTED) },
     {
-      ...{ afterShare: "devices" in limits ? 0 : somewhere(random), does: "limit", limits },
-      forMs: random.between(300, 1_200),
+      ...{ afterShare: "devices" in limits ? 0 : 0.1 + 0.4 * random.next(), does: "limit", limits },
+      forMs: random.between(600, 1_800),
     },
   ];
   return acts.filter(() => random.hits(0.6)).sort((a, b) => a.afterShare - b.afterShare);

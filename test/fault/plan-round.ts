@@ -105,7 +105,7 @@ export function planKills(random: Random): Kill[] {
 /** An object that dies after its commit may be asked again, and refuse what it has stored: nobody could tell. */
 function giveUpSome({ steps }: Stream, random: Random, rates: FaultRates): void {
   for (const fault of WORKER_FAULTS) if (fault.startsWith("object dies")) delete rates[fault];
-  for (const step of steps) if (!step.isCorrection && random.hits(0.5)) step.givesUp = true;
+  for (const step of steps) if (!step.isCorrection && random.hits(0.85)) step.givesUp = true;
 }
 
 function withOuterFaults(step: Step, kind: Stream["kind"], random: Random): Step {

@@ -141,6 +141,7 @@ class Requests {
         left = left.filter((_, index) => isLimited(index));
         checkTaken({ refused: said.refused - countReadings(left) }, sent);
         if (mayGiveUp) {
+          note("given up at a limit");
           for (const report of left) ledger.giveUp(report);
           return;
         }
