@@ -31,7 +31,7 @@ export function planActs(random: Random): Act[] {
     { afterShare: somewhere(random), does: "revoke a device's tokens", holder: random.pick(DEVICES) },
     { afterShare: somewhere(random), does: "revoke a token by its id", holder: random.pick(LISTED) },
     {
-      ...{ afterShare: "devices" in limits ? 0 : 0.1 + 0.4 * random.next(), does: "limit", limits },
+      ...{ afterShare: "devices" in limits ? 0 : 0.05 + 0.25 * random.next(), does: "limit", limits },
       forMs: random.between(600, 1_800),
     },
   ];
