@@ -1,4 +1,5 @@
-// A seed → what the operator of a round does meanwhile: revokes, limits, and changes the secret.
+// A seed → what the operator of a round does meanwhile: revokes, limits, and changes the secret. Nobody samples
+// (`excess: "sample"`): that changes what is stored, and the ledger would not know what to expect.
 import type { SettingsChange } from "../../schemas/tenant.ts";
 import type { Random } from "./chance.ts";
 import type { Kill } from "./plan-round.ts";
