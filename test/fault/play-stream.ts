@@ -35,23 +35,24 @@ const headersOf = ({ token }: Credential, clockMs: number) => ({
   "telltale-clock": String(clockMs),
 });
 
-/** Posts a reading with a void token. */
+/** Posts a reading with a void token. False: the server is away. */
 async function smuggle(
   { url, ledger, note }: World,
   credential: Credential,
   device: string,
   clockMs: number,
-): Promise<void> {
+): Promise<boolean> {
   const report = contraband(ledger, device, clockMs);
-  if (report === undefined) return;
+  if (report === undefined) return true;
   ledger.forbid(report);
-  note("sent with a void token");
   const asked = {
     method: "POST",
     headers: headersOf(credential, clockMs),
     body: JSON.stringify([report]),
   };
-  await smuggleByRequest(url, "/v1/telemetry", asked, ledger);
+  const isAnswered = await smuggleByRequest(url, "/v1/telemetry", asked, ledger);
+  if (isAnswered) note("sent with a void token");
+  return isAnswered;
 }
 
 const RETRY_MS = 60;
@@ -107,8 +108,10 @@ class Requests {
       const credential = await credentials.of(holder).catch(() => undefined);
       if (credential === undefined) continue;
       if (credential.standing === "void") {
-        for (const device of this.#stream.devices) await smuggle(this.#world, credential, device, clockMs);
-        credentials.renew(holder);
+        let isAnswered = true;
+        for (const device of this.#stream.devices)
+          isAnswered &&= await smuggle(this.#world, credential, device, clockMs);
+        if (isAnswered) credentials.renew(holder);
         continue;
       }
       const headers = headersOf(credential, clockMs);
@@ -193,8 +196,10 @@ class Frames {
       const isVoid = credential?.standing === "void";
       const wire = credential && (await this.#open(credential).catch(() => undefined));
       if (wire === undefined) {
-        if (isVoid) credentials.renew(holder);
-        else credentials.refused(holder); // or nobody answered
+        if (!isVoid)
+          credentials.refused(holder); // or nobody answered
+        else if (await smuggle(this.#world, credential!, this.#stream.devices[0]!, this.#step.clockMs))
+          credentials.renew(holder);
         await sleep(RETRY_MS);
         continue;
       }

@@ -29,8 +29,11 @@ export async function playViewer(watched: Watched, isOver: () => boolean): Promi
     if (credential === undefined) continue;
     const headers = { authorization: `Bearer ${credential.token}`, accept: "text/event-stream" };
     if (credential.standing === "void") {
+      const answered: boolean[] = [];
+      for (const path of [PATH, "/v1/devices"])
+        answered.push(await smuggleByRequest(url, path, { headers }, ledger));
+      if (answered.includes(false)) continue;
       note("sent with a void token");
-      for (const path of [PATH, "/v1/devices"]) await smuggleByRequest(url, path, { headers }, ledger);
       credentials.renew(viewer);
       continue;
     }

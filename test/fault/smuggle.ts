@@ -19,19 +19,20 @@ export function contraband(ledger: Ledger, device: string, clockMs: number): Rep
   return { device, at, metrics: { [metric]: -7_777 } };
 }
 
-/** Asks with a void token, once; an answer that does not refuse it is noted. */
+/** Asks with a void token, once; an answer that does not refuse it is noted. False: the server is away. */
 export async function smuggleByRequest(
   url: string,
   path: string,
   asked: { method?: string; headers: Record<string, string>; body?: string },
   ledger: Ledger,
-): Promise<void> {
+): Promise<boolean> {
   const signal = AbortSignal.timeout(REQUEST_MS_MAX);
   const answer = await fetch(url + path, { ...asked, signal }).catch(() => undefined);
-  if (answer === undefined) return; // it is away
+  if (answer === undefined) return false;
   await answer.body?.cancel().catch(() => undefined);
-  if (answer.status === 401 || answer.status === 429 || answer.status >= 500) return;
-  ledger.accepted.push(`${path} answers ${answer.status} to a void token`);
+  const isRefused = answer.status === 401 || answer.status === 429 || answer.status >= 500;
+  if (!isRefused) ledger.accepted.push(`${path} answers ${answer.status} to a void token`);
+  return answer.status < 500;
 }
 
 /** Sends a report on an open socket of a void token, which is to end without acknowledging it. */
