@@ -42,7 +42,9 @@ export function planActs(random: Random): Act[] {
 /** The kills of a round with, perhaps, two more: the server comes back with a new secret beside the old, and later without it. */
 export function planRotation(random: Random, kills: readonly Kill[]): Kill[] {
   if (!random.hits(0.35)) return [...kills];
-  const [begins, ends] = [somewhere(random), somewhere(random)].sort((a, b) => a - b) as [number, number];
+  // Early: after the second much is still to be sent, and everybody has a token of the old one.
+  const begins = 0.05 + 0.25 * random.next();
+  const ends = begins + 0.05 + 0.2 * random.next();
   const kill = { delayMs: random.between(0, 40), how: "kill -9 of process and runtime" } as const;
   const changes: Kill[] = [
     { ...kill, afterShare: begins, rotation: "begins" },
