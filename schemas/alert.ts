@@ -1,6 +1,8 @@
 // Rules, and the alerts and incidents they lead to.
 import * as z from "zod";
+import { LIMITS_ZONE } from "./limits.ts";
 import { deviceName, label, metricName, prose, storedMetricName, zoneName } from "./name.ts";
+import { limitName } from "./tenant-limit.ts";
 
 const instantMs = z.number();
 const count = z.number().int().nonnegative();
@@ -146,6 +148,8 @@ export const rule = ruleBody.extend({
 });
 export type Rule = z.infer<typeof rule>;
 
+const zoneOfAlert = zoneName.or(z.literal(LIMITS_ZONE));
+
 // ---- alerts --------------------------------------------------------------------------------------------------------
 
 export const alertState = z.enum(["firing", "no_data", "acknowledged", "resolved"]);
@@ -177,7 +181,7 @@ export const alert = z.object({
   state: alertState,
   device: deviceName,
   /** Where the device was when it fired; the incident is that zone's. */
-  zone: zoneName,
+  zone: zoneOfAlert,
   model: z.string().nullable(),
   /** The device's gateway, where the registry names one. */
   gateway: deviceName.nullable(),
@@ -208,6 +212,11 @@ export const alert = z.object({
   resolution: resolution.nullable(),
   /** The reading that cleared it. */
   clearedBy: alertReading.nullable(),
+  /**
+   * Of a warning about a limit of the tenant, which is told and not listed: what it uses, and may; null: it has no limit
+   * any more. `device` is the tenant then. Absent: it is about a device.
+   */
+  limit: z.object({ name: limitName, used: z.number(), most: z.number().nullable() }).optional(),
 });
 export type Alert = z.infer<typeof alert>;
 
@@ -266,7 +275,7 @@ export const incident = z.object({
   id: z.string(),
   revision: z.number().int().positive(),
   state: incidentState,
-  zone: zoneName,
+  zone: zoneOfAlert,
   /** The rule as its newest member has it. */
   rule: alert.shape.rule,
   openedAt: instantMs,
@@ -304,7 +313,7 @@ export const noticeMessage = z.object({
   version: z.literal(1),
   type: z.literal("notice"),
   tenant: z.string(),
-  zone: zoneName,
+  zone: zoneOfAlert,
   /** `<incident>.<kind>.<n>`: the idempotency key of the message at each channel. */
   key: z.string(),
   incident: z.string(),

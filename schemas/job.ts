@@ -37,6 +37,9 @@ export type ReplaySpec = z.infer<typeof replaySpec>;
 export const importSpec = z.object({ zone: zoneName });
 export type ImportSpec = z.infer<typeof importSpec>;
 
+/** PERSISTED with the job. All of the tenant: there is nothing to choose. */
+export const exportSpec = z.object({});
+
 /**
  * `receiving`: an import that takes parts and was not started; `failed`: the same step failed again and again, and
  * resuming tries once more.
@@ -77,6 +80,7 @@ export const jobAnswer = z.discriminatedUnion("kind", [
   z.object({ ...common, kind: z.literal("delete"), spec: deleteSpec }),
   z.object({ ...common, kind: z.literal("replay"), spec: replaySpec }),
   z.object({ ...common, kind: z.literal("import"), spec: importSpec }),
+  z.object({ ...common, kind: z.literal("export"), spec: exportSpec }),
 ]);
 export type JobAnswer = z.infer<typeof jobAnswer>;
 export type JobKind = JobAnswer["kind"] | TenantDeletion["kind"];

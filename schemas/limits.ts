@@ -40,6 +40,9 @@ export const REPORTS_PER_SECOND_MAX = 10_000;
 export const BURST_MAX = 1_000_000;
 /** Most jobs of a tenant, its deletions aside, that take parts or run at once. */
 export const JOBS_PER_TENANT_MAX = 20;
+/** How long a tenant's export is kept after it was asked for, and most that a tenant makes within that time. */
+export const EXPORT_KEPT_MS = 7 * 86_400_000;
+export const EXPORTS_KEPT_MAX = 5;
 /** Most bytes that the parts of a tenant's imports take in R2 until those are over: some ten thousand million readings. */
 export const IMPORT_BYTES_MAX = 10_000_000_000;
 /** Most live viewers that a tenant may be limited to. */
@@ -94,6 +97,8 @@ export const SILENCES_PER_TENANT_MAX = 500;
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** What stands for the deployment itself where a tenant's name would: no tenant can be called so. */
 export const DEPLOYMENT = "*";
+/** What stands where a zone's name would in what is told of a tenant's limits: no zone can be called so. */
+export const LIMITS_ZONE = "~limits";
 
 /**
  * ISO 8601 date and time, extended or basic: `2026-01-10T06:00:00.123Z`, `20260110T060000,123+0530`. A blank may stand for

@@ -9,6 +9,7 @@ import type { AlertFrame, DeviceGlance, LatestReading } from "./live.ts";
 import { deviceName, tenantName, zoneName } from "./name.ts";
 import type { LatestAnswer } from "./query.ts";
 import type { OwnRate, SettingsChange, TenantSettings } from "./tenant.ts";
+import type { LimitName } from "./tenant-limit.ts";
 import type { Admission, DeviceToken, Issuer, Revocation, RevokeOrder, TenantRevokeOrder } from "./token.ts";
 
 /**
@@ -211,6 +212,8 @@ export interface DeviceRpc {
    * blocks were sealed, and how many are unconfirmed (`pending`).
    */
   seal(): Promise<{ sealed: number; pending: number }>;
+  /** Returns how many sealed blocks that begin before `beforeMs` storage has yet to confirm. Changes nothing. */
+  unconfirmed(beforeMs: number): Promise<number>;
   /** Tells the device that storage has these blocks: they leave its outbox. Receipts of another life are ignored. */
   confirm(stored: BlockReceipt[]): Promise<void>;
   /** Seals overdue blocks, sends unconfirmed ones again, drops expired ones and sets a lost alarm (SPEC D25). */
@@ -398,6 +401,11 @@ export interface TenantUse {
   thinned: number;
   thinnedByDevice: Record<string, number>;
   sinceMs: number;
+  /** Limits that people are warned of, and those that refused something within the last minute. */
+  warned: LimitName[];
+  refusing: LimitName[];
+  /** Readings a second that were leased, over the last whole minute. */
+  readingsPerSecond: number;
 }
 
 /** The methods of the tenant's control object, named by the tenant. */
@@ -425,6 +433,12 @@ export interface TenantRpc {
    * its devices are to be told; else null.
    */
   stored(bytes: number): Promise<TenantSettings | null>;
+  /** Notes what the tenant uses of a limit, and whether that refused something. */
+  seen(name: LimitName, used: number, isRefused: boolean): Promise<void>;
+  /** Of the warnings about the tenant's limits what ZoneRpc has of a zone's incidents. */
+  incident(id: string): Promise<IncidentSnapshot | null>;
+  told(receipts: NoticeReceipt[]): Promise<void>;
+  refused(incident: string, refusal: Refusal): Promise<IncidentSnapshot | null>;
   /** Counts a device that nobody knew yet, unless the tenant has as many as it may: then returns false. */
   admit(device: string): Promise<boolean>;
   /** Counts a device no more, for it was deleted. */

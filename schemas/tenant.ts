@@ -13,6 +13,7 @@ import {
   VIEWERS_MAX,
 } from "./limits.ts";
 import { label } from "./name.ts";
+import { limitName, limitState } from "./tenant-limit.ts";
 import { issuers, revocation } from "./token.ts";
 
 const DAY_MS = 86_400_000;
@@ -157,7 +158,11 @@ export const quotaAnswer = z.object({
     viewers: z.number().int(),
     /** Devices that send too much now. */
     hotDevices: z.number().int(),
+    /** Readings a second that were leased within the last whole minute; 0 where the tenant has no limit of them. */
+    readingsPerSecond: z.number(),
   }),
+  /** How near the tenant is to each of its limits; without a limit it is `ok`. */
+  states: z.record(limitName, limitState),
   refused: z.partialRecord(z.enum(LIMIT_CODES), z.number().int()),
   /** The hundred devices most was refused of. */
   refusedByDevice: z.record(z.string(), z.number().int()),

@@ -18,6 +18,8 @@ export const GLOSSARY: Readonly<Record<string, string>> = {
   channel: "The channel's id.",
   silence: "The silence's id.",
   job: "The job's id, as the request that began it was answered.",
+  export: "The export's id, which is its job's.",
+  file: "The file's name, as the manifest has it.",
   key: "The file's key, as the manifest lists it; slashes are part of it.",
   id: "The id it shall have, 1 to 40 of a-z 0-9 _ -; one is drawn when it is absent. It never changes.",
   name: "What people call it.",

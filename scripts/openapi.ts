@@ -1,6 +1,7 @@
 // The contract's schemas → the OpenAPI document served at /openapi.json.
 import * as z from "zod";
 import { createDocument } from "zod-openapi";
+import { exportList, exportManifest } from "../schemas/export.ts";
 import {
   archiveQuery,
   auditAnswer,
@@ -76,6 +77,7 @@ z.globalRegistry.add(jobAnswer, { id: "Job" });
 const device = z.object({ device: deviceName });
 const zone = z.object({ zone: zoneName });
 const job = z.object({ job: z.string() });
+const exported = z.object({ export: z.string() });
 
 const exportLine = z.union([
   rawPoint.extend({ metric: z.string() }),
@@ -399,6 +401,44 @@ function definition(): Parameters<typeof createDocument>[0] {
           tag: "operators",
           answer: retentionAnswer,
         }),
+      },
+      "/v1/tenant/export": {
+        post: operation({
+          summary:
+            "Make files of all the tenant has, but for the archive's, which are files already; a job says when",
+          tag: "admins",
+          status: "202",
+          answer: jobAnswer,
+        }),
+      },
+      "/v1/tenant/exports": {
+        get: operation({
+          summary: "Exports of the last seven days, newest first",
+          tag: "admins",
+          answer: exportList,
+        }),
+      },
+      "/v1/tenant/exports/{export}": {
+        get: operation({
+          summary: "The manifest of an export that is done: its files, and where the archive's are",
+          tag: "admins",
+          parameters: { path: exported },
+          answer: exportManifest,
+        }),
+      },
+      "/v1/tenant/exports/{export}/{file}": {
+        get: {
+          summary: "One file of an export",
+          tags: ["admins"],
+          security: [{ bearer: [] }],
+          requestParams: { path: exported.extend({ file: z.string() }) },
+          responses: {
+            "200": { description: "The file; also for a range that is none, or several" },
+            "206": { description: "The byte range that was asked for" },
+            "304": { description: "The file is the one that the condition names" },
+            default: problem,
+          },
+        },
       },
       "/v1/audit": {
         get: operation({

@@ -59,8 +59,8 @@ export async function createJob<Kind extends JobKind>(
   return answerOf(row);
 }
 
-/** Deletions are as many as devices, and nobody is refused one. */
-const HAS_ROOM = `(SELECT count(*) FROM job WHERE tenant = ?1 AND kind <> 'delete' AND status IN ('receiving', 'running'))
+/** SQL for whether the tenant `?1` may have a job more. Deletions are as many as devices, and nobody is refused one. */
+export const HAS_ROOM = `(SELECT count(*) FROM job WHERE tenant = ?1 AND kind <> 'delete' AND status IN ('receiving', 'running'))
   < ${JOBS_PER_TENANT_MAX}`;
 const INSERT = `
   INSERT INTO job (tenant, id, kind, status, spec, progress, created_at, updated_at)
@@ -70,7 +70,7 @@ const INSERT = `
 export const tooManyJobs = () =>
   new Problem(
     "quota_jobs",
-    `a tenant has at most ${JOBS_PER_TENANT_MAX} imports and replays that are not over; wait for one, or stop one (GET /v1/admin/jobs lists them)`,
+    `a tenant has at most ${JOBS_PER_TENANT_MAX} imports, replays and exports that are not over; wait for one, or stop one (GET /v1/admin/jobs lists them)`,
     { retryAfterMs: 60_000 },
   );
 
@@ -327,7 +327,8 @@ async function changeStatus(control: D1Database, tenant: string, id: string, set
   return await readJob(control, tenant, id);
 }
 
-function rowOf(tenant: string, kind: JobKind, spec: object, nowMs: number, status: JobStatus): JobRow {
+/** Returns the row of a new job. */
+export function rowOf(tenant: string, kind: JobKind, spec: object, nowMs: number, status: JobStatus): JobRow {
   return {
     tenant,
     id: sortedId(nowMs),
@@ -342,7 +343,8 @@ function rowOf(tenant: string, kind: JobKind, spec: object, nowMs: number, statu
   };
 }
 
-function answerOf({ tenant: _tenant, kind, status, spec, progress, ...row }: JobRow): JobAnswer {
+/** Returns a job as it is shown. */
+export function answerOf({ tenant: _tenant, kind, status, spec, progress, ...row }: JobRow): JobAnswer {
   const { phase, done, total, counts } = JSON.parse(progress) as SavedProgress;
   return {
     ...row,

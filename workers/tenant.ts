@@ -1,11 +1,14 @@
 // The tenant's control object as typed calls, for every Worker that binds it.
 import { proxyDurable } from "itty-durable";
 import type { ReadingsLease } from "../core/tenant/readings-quota.ts";
+import { type LimitUse, limitStateOf } from "../core/tenant/warn.ts";
 import type { TenantAccess } from "../schemas/access.ts";
 import type { ApiKey } from "../schemas/api-key.ts";
 import type { BusyDevice, TenantRpc, TenantUse } from "../schemas/message.ts";
 import { type SettingsChange, type TenantSettings, tenantSettings } from "../schemas/tenant.ts";
+import type { LimitName } from "../schemas/tenant-limit.ts";
 import type { Admission, Issuer, TenantRevokeOrder } from "../schemas/token.ts";
+import { withDeadline } from "./with-deadline.ts";
 
 /** Never await the stub itself: itty-durable answers `.then` too. The prefix keeps a name of 64 hex digits a name. */
 const stubOf = (namespace: DurableObjectNamespace, tenant: string): TenantRpc =>
@@ -76,6 +79,33 @@ export const tellBusy = async (
 ): Promise<void> => {
   await stubOf(namespace, tenant).busy(busy);
 };
+
+/** How long somebody waits for the tenant to hear what it uses. */
+const TOLD_MS = 2_000;
+
+/**
+ * Tells the tenant's object what it uses of a limit of `most`, when that is near it; else does nothing. Never throws: it
+ * is looked at again later.
+ */
+export async function tellUse(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  name: LimitName,
+  { most, ...use }: LimitUse & { most: number },
+): Promise<void> {
+  if (limitStateOf(use, most, false) === "ok") return;
+  try {
+    await withDeadline(TOLD_MS, "the tenant", stubOf(namespace, tenant).seen(name, use.used, use.isRefused));
+  } catch (error) {
+    console.warn("a tenant was not told what it uses", { tenant, name, error: String(error) });
+  }
+}
+
+/** Returns the tenant's object as who holds the warnings about its limits, as a zone holds its incidents. */
+export const warningsOf = (
+  namespace: DurableObjectNamespace,
+  tenant: string,
+): Pick<TenantRpc, "incident" | "told" | "refused"> => stubOf(namespace, tenant);
 
 /** Returns who sends too much, and what was refused. @throws when the tenant's object is away. */
 export const readUse = (namespace: DurableObjectNamespace, tenant: string): Promise<TenantUse> =>

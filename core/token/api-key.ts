@@ -30,5 +30,6 @@ export const callerOfApiKey = (
   { id, role, name, madeAt, expiresAt }: ApiKey,
 ): Caller & { id: string } => ({ tenant, role, sub: name, id, issuedAtMs: madeAt, expiresAt });
 
-const hexOf = (bytes: Uint8Array): string =>
+/** Returns the bytes in hex. */
+export const hexOf = (bytes: Uint8Array): string =>
   [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

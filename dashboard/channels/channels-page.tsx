@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { DeliveriesAnswer, ListedDelivery } from "../../schemas/alert-http.ts";
 import type { Channel, Route as ChannelRoute, Delivery, WeeklyHours } from "../../schemas/channel.ts";
+import { LIMITS_ZONE } from "../../schemas/limits.ts";
 import type { ChannelList } from "../base/answers.ts";
 import { asApiError } from "../base/api.ts";
 import { useApi } from "../base/context.ts";
@@ -115,12 +116,13 @@ function ChannelCard({ channel }: { channel: Channel }) {
 
 function DeliveryRow({ delivery }: { delivery: ListedDelivery }) {
   const { state, incident, kind, attempts, dueAt, error, createdAt } = delivery;
+  const hasPage = kind !== "test" && !incident.startsWith(`${LIMITS_ZONE}.`);
   return (
     <li class={state} data-testid="delivery">
       <time>{formatInstant(createdAt)}</time>
       <b>{STATE_WORDS[state]}</b>
       <span>
-        {kind === "test" ? "A test" : <a href={incidentLink(incident)}>{toldInWords(delivery)}</a>}
+        {hasPage ? <a href={incidentLink(incident)}>{toldInWords(delivery)}</a> : toldInWords(delivery)}
         {attempts > 1 && ` · ${formatCount(attempts)} attempts`}
         {dueAt !== null && attempts > 0 && ` · next try ${formatInstant(dueAt)}`}
         {error !== null && <small>{error}</small>}

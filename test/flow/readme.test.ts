@@ -34,7 +34,9 @@ async function freePort(): Promise<number> {
 
 describe("the documents", () => {
   it("[Q18] have no command that no test runs: each is the start, the tests, pasted below, or in deploy.test.ts", () => {
-    expect(new Set(blocks.map(({ language }) => language))).toEqual(new Set(["", "sh", "sql", "json", "js"]));
+    expect(new Set(blocks.map(({ language }) => language))).toEqual(
+      new Set(["", "sh", "sql", "json", "js", "toml"]),
+    );
     for (const { language, text, place } of blocks)
       if (language !== "sh") expect(text, place).not.toMatch(/^\s*(npm|npx|curl|node) /m);
     expect(commands.filter(({ text }) => text === START)).toHaveLength(1);

@@ -34,7 +34,8 @@ export class TenantClient {
   }
 
   token(role: Role, device?: string, nowMs = Date.now()): Promise<string> {
-    return signToken({ tenant: this.tenant, role, device, ttlSeconds: 3_600 }, this.secret, nowMs);
+    const tenant = role === "owner" ? undefined : this.tenant;
+    return signToken({ tenant, role, device, ttlSeconds: 3_600 }, this.secret, nowMs);
   }
 
   async ask(path: string, { method = "GET", token, body, headers = {} }: Asked = {}): Promise<Answer> {

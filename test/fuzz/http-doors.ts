@@ -54,6 +54,18 @@ export async function openDoors(run: LocalRun): Promise<HttpDoors> {
     const headers = await bearer(tenant, "admin");
     return answerOf(await fetch(run.url + path, { method, headers, body }));
   };
+  const asAdmin = async (method: string, path: string, body: string, type: string): Promise<Answer> => {
+    const headers = { ...(await bearer("doors", "admin")), "content-type": type };
+    return answerOf(await fetch(run.url + path, { method, headers, body }));
+  };
+  const keys = new Map<string, Promise<string>>();
+  const claim = async (tenant: string, method: string, path: string, body: string): Promise<Answer> => {
+    if (path !== "/v1/claim") return await admin(tenant, method, path, body);
+    const key = keys.get(tenant) ?? provisioningKeyOf(tenant, admin);
+    keys.set(tenant, key);
+    const headers = { authorization: `Bearer ${await key}` };
+    return answerOf(await fetch(run.url + path, { method, headers, body }));
+  };
   const limits = { reportsPerSecondPerDevice: null };
   const { status } = await admin("doors", "PUT", "/v1/tenant", JSON.stringify({ limits }));
   if (status !== 200) throw new Error(`the limits cannot be lifted: ${status}`);
@@ -117,7 +129,10 @@ export async function openDoors(run: LocalRun): Promise<HttpDoors> {
         sockets[1]!,
         FRAMES.map((frame) => ({ device: "pump-1", ...(frame as object) })),
       ),
-      ...Object.entries(API_BODIES).map(([name, { schema }]) => apiDoor(name, schema, inner(name), admin)),
+      csvDoor(inner("devices as CSV"), (body) => asAdmin("POST", "/v1/devices", body, "text/csv")),
+      ...Object.entries(API_BODIES).map(([name, { schema }]) =>
+        apiDoor(name, schema, inner(name), name === "POST /v1/claim" ? claim : admin),
+      ),
     ],
     close: () => {
       for (const socket of sockets) socket.close();
@@ -174,6 +189,34 @@ function judgeCodes(codes: readonly string[], expected: boolean): Judged {
   const taken = real.length === 0;
   const wrong = taken === expected ? undefined : `taken: ${taken} (${real}), and fits: ${expected}`;
   return { taken, wrong };
+}
+
+/** A key with which a thousand devices of the tenant may claim a token. */
+async function provisioningKeyOf(tenant: string, ask: Ask): Promise<string> {
+  const body = JSON.stringify({ maxDevices: 1_000, ttlSeconds: 86_400 });
+  const answer = await ask(tenant, "POST", "/v1/provisioning-keys", body);
+  return (answer.body as { provisioningKey: string }).provisioningKey;
+}
+
+/** A file of devices is refused as a whole, or every line of it is made, known or refused. */
+function csvDoor(own: Door, send: (body: string) => Promise<Answer>): Door {
+  return {
+    ...own,
+    name: `${own.name}, sent`,
+    judge: async (body) => {
+      const text = asSent(body);
+      const answer = await send(text);
+      const fault = faultOf(answer);
+      if (fault !== undefined) return { taken: false, wrong: fault };
+      const { taken: fits } = await own.judge(text);
+      const { made = 0, exists = 0, invalid = 0 } = answer.body as Record<string, number>;
+      const isWhole = made + exists > 0 && invalid === 0;
+      return {
+        taken: made + exists > 0,
+        wrong: isWhole && !fits ? "taken whole, and a line of it does not fit" : undefined,
+      };
+    },
+  };
 }
 
 type Ask = (tenant: string, method: string, path: string, body: string) => Promise<Answer>;

@@ -49,6 +49,10 @@ const ROUTES: Row[] = [
   ["GET", "/v1/tenant/retention", "viewer"],
   ["GET", "/v1/tenant/quota", "viewer"],
   ["GET", "/v1/tenant/activity?from=0&to=1", "viewer"],
+  ["POST", "/v1/tenant/export", "admin"],
+  ["GET", "/v1/tenant/exports", "admin"],
+  ["GET", "/v1/tenant/exports/{export}", "admin"],
+  ["GET", "/v1/tenant/exports/{export}/settings.json", "admin"],
   ["GET", "/v1/audit", "admin"],
   ["PUT", "/v1/tenant", "admin", { commitEveryMs: 1 }],
   ["GET", "/v1/rules", "viewer"],
@@ -188,7 +192,11 @@ async function owner(tenant: string): Promise<Record<string, string>> {
   const { id: job } = await (
     await ask(tenant, "admin", "/v1/admin/import", { method: "POST", body: {} })
   ).json<{ id: string }>();
-  return { apiKey, silence: id, token: tokens[0]!.id, key: key.id, job };
+  const exported = await ask(tenant, "admin", "/v1/tenant/export", { method: "POST" });
+  const { id: made } = await exported.json<{ id: string }>();
+  for (const file of ["manifest.json", "settings.json"])
+    await env.COLD.put(`export/tenant=${tenant}/${made}/${file}`, `of ${tenant}`);
+  return { apiKey, export: made, silence: id, token: tokens[0]!.id, key: key.id, job };
 }
 
 const filled = <T>(value: T, ids: Record<string, string>): T =>
@@ -228,6 +236,8 @@ it("[I5] to another tenant's admin every route answers as to one who has nothing
       "/v1/tokens/revoke",
       "/v1/provisioning-keys/{key}",
       "/v1/api-keys/{apiKey}",
+      "/v1/tenant/exports/{export}",
+      "/v1/tenant/exports/{export}/settings.json",
       "/v1/admin/jobs/{job}",
       "/v1/admin/jobs/{job}/stop",
       "/v1/admin/import/{job}/parts/0",

@@ -60,7 +60,7 @@ function refused(
 /** Whoever keeps a copy asks whether it is still there: a device that is deleted takes its files along. */
 function headersOf(file: R2Object, lengthBytes?: number): Headers {
   const headers = new Headers({
-    "content-type": "application/vnd.apache.parquet",
+    "content-type": file.httpMetadata?.contentType ?? "application/vnd.apache.parquet",
     "accept-ranges": "bytes",
     "cache-control": "private, no-cache",
     etag: file.httpEtag,

@@ -1,7 +1,7 @@
 // Devices that nobody knows yet → whether the tenant may have them.
 import type { TenantSettings } from "../../schemas/tenant.ts";
 import { Problem } from "../problem.ts";
-import { admitDevice, readSettings } from "../tenant.ts";
+import { admitDevice, readSettings, tellUse } from "../tenant.ts";
 import type { ApiEnv } from "./env.ts";
 import { countWith, readDevice } from "./registry.ts";
 
@@ -28,7 +28,9 @@ export async function roomForAll(env: ApiEnv, tenant: string, names: readonly un
   const { devices: most } = (await readSettings(env.TENANT, tenant)).limits;
   if (most === null) return;
   const { known, fresh } = await countWith(env.CONTROL, tenant, names);
-  if (known + fresh <= most) return;
+  const isRefused = known + fresh > most;
+  await tellUse(env.TENANT, tenant, "devices", { used: isRefused ? known : known + fresh, isRefused, most });
+  if (!isRefused) return;
   throw new Problem(
     "quota_devices",
     `the tenant has ${known} devices and may have ${most}; ${fresh} more are too many, and none was made: delete some, or raise the limit`,

@@ -4,7 +4,7 @@ import type { SnapshotFrame } from "../../schemas/live.ts";
 import type { QuotaAnswer } from "../../schemas/tenant.ts";
 import { register } from "../aggregate/zone/zone-test-support.ts";
 import { FAILURES_MAX } from "../failed-sign-ins.ts";
-import { changeSettings } from "../tenant.ts";
+import { changeSettings, readUse } from "../tenant.ts";
 import { bearer, problem, TestEvents, TestSocket } from "../test-support.ts";
 import { answerOf, apiEnv, ask } from "./api-test-support.ts";
 import type { ApiEnv } from "./env.ts";
@@ -42,6 +42,20 @@ it("[F21] streams of all zones and of the fleet count together; one that ends ma
   await first.closed;
   await vi.waitFor(async () => expect(await used("views")).toBe(2));
   expect((await open("views", "/v1/zones/north/stream")).status).toBe(101);
+});
+
+it("[A701] [F711] the fourth of five streams warns, and who is refused one is counted as refused", async () => {
+  await register("nearly", "north");
+  await changeSettings(env.TENANT, "nearly", { limits: { viewers: 5 } });
+  const states = async () =>
+    (await answerOf<QuotaAnswer>(ask("nearly", "viewer", "/v1/tenant/quota"))).states.viewers;
+  for (let i = 0; i < 3; i++) new TestSocket(await open("nearly", "/v1/zones/north/stream"));
+  expect([await states(), (await readUse(env.TENANT, "nearly")).warned]).toEqual(["ok", []]);
+  new TestSocket(await open("nearly", "/v1/zones/north/stream"));
+  expect([await states(), (await readUse(env.TENANT, "nearly")).warned]).toEqual(["near", ["viewers"]]);
+  new TestSocket(await open("nearly", "/v1/zones/north/stream"));
+  await problem(open("nearly", "/v1/fleet/stream"), 429, "quota_viewers");
+  expect([await states(), (await readUse(env.TENANT, "nearly")).refusing]).toEqual(["over", ["viewers"]]);
 });
 
 it("[F21] a zone that does not answer, or a tenant's object that is away, refuses nobody", async () => {

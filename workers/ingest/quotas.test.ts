@@ -7,7 +7,7 @@ import { pushRulesPending } from "../aggregate/chores/push-rules-pending.ts";
 import { storageQuota } from "../aggregate/chores/storage-quota.ts";
 import type { AggregateEnv } from "../aggregate/env.ts";
 import { answerOf, ask } from "../api/api-test-support.ts";
-import { changeSettings } from "../tenant.ts";
+import { changeSettings, readUse } from "../tenant.ts";
 import { bearer, problem, T0, upgrade } from "../test-support.ts";
 import { ingestEnv, send } from "./ingest-test-support.ts";
 import { ingest } from "./worker.ts";
@@ -47,7 +47,7 @@ it("[F9] deleting a device makes room at once; one made ahead has its place", as
   await problem(post("room", ["d0"]), 429, "quota_devices");
 });
 
-it("[F9] devices made ahead together are made or refused together", async () => {
+it("[F9] [F712] devices made ahead together are made or refused together, and warn of the limit", async () => {
   await changeSettings(env.TENANT, "bulk", { limits: { devices: 3 } });
   const make = (...names: string[]) =>
     ask("bulk", "operator", "/v1/devices", {
@@ -55,8 +55,10 @@ it("[F9] devices made ahead together are made or refused together", async () => 
       body: { devices: names.map((device) => ({ device })) },
     });
   expect(await answerOf(make("a", "b"))).toMatchObject({ made: 2 });
+  expect((await readUse(env.TENANT, "bulk")).warned).toEqual([]);
   await problem(make("b", "c", "d"), 429, "quota_devices");
   expect(await answerOf(make("a", "b", "c"))).toMatchObject({ made: 1, exists: 2 });
+  expect((await readUse(env.TENANT, "bulk")).warned).toEqual(["devices"]);
 });
 
 it("[F9] a device that is one too many is refused its socket, too", async () => {

@@ -1,7 +1,9 @@
 // What a channel is told → title, lines and links, said once for all formats; and the plain request that a format makes of it.
 import type { Alert, AlertReading, IncidentSnapshot, Severity } from "../../../schemas/alert.ts";
 import type { Delivery } from "../../../schemas/channel.ts";
+import { LIMITS_ZONE } from "../../../schemas/limits.ts";
 import { oneLine } from "../../../schemas/one-line.ts";
+import type { LimitName } from "../../../schemas/tenant-limit.ts";
 
 /**
  * A `ChannelNotice` as a channel's object keeps it while it waits, with the number of members that were left out for
@@ -37,7 +39,10 @@ export interface Message extends Notice {
   title: string;
   /** A line for each of the first members, then how many more there are; each is one line of at most 600 characters. */
   lines: string[];
-  /** The dashboard's page about the incident; null when the deployment does not say where the dashboard is. */
+  /**
+   * The dashboard's page about the incident; null when the deployment does not say where the dashboard is, or the incident
+   * is a warning about a tenant's limit, which has no page.
+   */
   incidentLink: string | null;
   /** Returns the dashboard's page about the alert's device and metric; null as `incidentLink` is. */
   chartLink(alert: Alert): string | null;
@@ -77,8 +82,9 @@ export function messageOf(notice: Notice, publicUrl: string, isFirst: boolean): 
       ...(nameless > 0 ? [deletedOf(nameless)] : []),
       ...(more > 0 ? [`and ${more} more`] : []),
     ].map((line) => cut(oneLine(line), LINE_CHARS_MAX)),
-    incidentLink: link(`alerts/${encodeURIComponent(incident.id)}`),
-    chartLink: ({ device, metric }) => {
+    incidentLink: incident.zone === LIMITS_ZONE ? null : link(`alerts/${encodeURIComponent(incident.id)}`),
+    chartLink: ({ device, metric, zone }) => {
+      if (zone === LIMITS_ZONE) return null;
       const query = metric === null ? "" : `?${new URLSearchParams({ metric })}`;
       return link(`devices/${encodeURIComponent(device)}${query}`);
     },
@@ -104,10 +110,31 @@ const deletedOf = (count: number) => (count === 1 ? "a deleted device" : `${coun
 
 function whatOf({ incident, alerts, nameless }: IncidentSnapshot): string {
   const { zone, members, active, state } = incident;
+  const [first] = alerts;
+  if (first?.limit !== undefined) return `${first.device} uses ${limitOf(first.limit)}`;
   if (members === nameless) return `${deletedOf(members)} in ${zone}`;
   if (members === 1 && alerts.length === 1) return `${alerts[0]!.device} in ${zone}`;
   if (state === "resolved" || active === members) return `${members} devices in ${zone}`;
   return `${active} of ${members} devices in ${zone}`;
+}
+
+/** `8 of 10 devices`. */
+const limitOf = ({ name, used, most }: NonNullable<Alert["limit"]>) =>
+  `${numberOf(used)}${most === null ? "" : ` of ${numberOf(most)}`} ${LIMIT_WORDS[name]}`;
+
+const LIMIT_WORDS: Record<LimitName, string> = {
+  devices: "devices",
+  storageBytes: "bytes of files",
+  readingsPerSecond: "readings a second",
+  viewers: "streams open at once",
+};
+
+/** What a warning about a limit says beside its title: what happens, and what to do. */
+function limitLineOf({ device, resolvedAt, firedAt }: Alert, limit: NonNullable<Alert["limit"]>): string {
+  const uses = `tenant ${device} uses ${limitOf(limit)}`;
+  if (resolvedAt === null)
+    return `${uses} at ${timeOf(firedAt)}, and what is more than the limit is refused: use less, or raise it (PUT /v1/tenant, limits.${limit.name})`;
+  return `${uses} at ${timeOf(resolvedAt)}: ${limit.most === null ? "there is no limit any more" : "there is room again"}`;
 }
 
 /**
@@ -115,7 +142,8 @@ function whatOf({ incident, alerts, nameless }: IncidentSnapshot): string {
  * 2026-11-22T10:00:01.000Z`.
  */
 function lineOf(alert: Alert): string {
-  const { device, state, resolution, resolvedAt, clearedBy, rule } = alert;
+  const { device, state, resolution, resolvedAt, clearedBy, rule, limit } = alert;
+  if (limit !== undefined) return limitLineOf(alert, limit);
   if (state !== "resolved") {
     const quality = [state === "acknowledged" ? "acknowledged" : "", alert.flapping ? "flapping" : ""];
     const notes = quality.filter((note) => note !== "").join(", ");

@@ -5,9 +5,11 @@ import { alertOf, channelOf, resolvedOf, snapshotOf } from "../../../core/alert/
 import type { Alert, Incident, IncidentSnapshot, NoticeKind, Severity } from "../../../schemas/alert.ts";
 import type { Channel, Delivery } from "../../../schemas/channel.ts";
 import type { ChannelNotice } from "../../../schemas/message.ts";
+import { changeSettings, tellUse, warningsOf } from "../../tenant.ts";
 import type { ChannelObject } from "./channel-object.ts";
 
 type ChannelStub = DurableObjectStub<ChannelObject>;
+const { TENANT } = env as unknown as { TENANT: DurableObjectNamespace };
 
 /** So far ahead that no alarm rings by itself: the platform's clock is the real one. */
 const T0 = Date.UTC(2100, 0, 1);
@@ -719,6 +721,29 @@ describe("a channel's object", () => {
       await settled(other);
       await later(other, 60_000);
       expect(await alarmOf(other)).toBeNull();
+    });
+
+    it("[A703] a warning about a limit of the tenant is posted again too, and then its end", async () => {
+      const object = await managing();
+      const use = { used: 9, isRefused: false, most: 10 };
+      await changeSettings(TENANT, "acme", { limits: { viewers: 10 } });
+      await tellUse(TENANT, "acme", "viewers", use);
+      const id = `~limits.viewers-${T0}`;
+      const tellLimit = async (kind: NoticeKind) => {
+        const snapshot = (await warningsOf(TENANT, "acme").incident(id))!;
+        await object.deliver(manager, { key: `${id}.${kind}.1`, kind, tenant: "acme", snapshot });
+        await settled(object);
+      };
+      await tellLimit("fire");
+      await later(object, 60_000);
+      expect(ends()).toEqual([[["acme", 300]], [["acme", 360]]]);
+      await changeSettings(TENANT, "acme", { limits: { viewers: null } });
+      vi.setSystemTime(Date.now() + 5_000);
+      await runDurableObjectAlarm(TENANT.get(TENANT.idFromName("tenant/acme")));
+      await tellLimit("resolve");
+      expect(ends().at(-1)).toEqual([["acme", 65]]);
+      await later(object, 60_000);
+      expect(posts).toHaveLength(3);
     });
 
     it("[A62] [A30] posts are not counted against the budget, and one that fails is tried a minute later", async () => {

@@ -7,6 +7,7 @@ import type { Channel } from "../../../schemas/channel.ts";
 import { askEach } from "../../ask-each.ts";
 import { wallMs } from "../../clock.ts";
 import type { AggregateEnv } from "../env.ts";
+import { holderOf } from "../incident-holder.ts";
 import { send } from "./channel-send.ts";
 import type { ChannelStore } from "./channel-store.ts";
 
@@ -97,7 +98,7 @@ export class ChannelReposts {
     const tenant = this.#name.split("/")[0]!;
     const ask = (incident: string) => {
       const zone = incident.slice(0, incident.lastIndexOf("."));
-      return this.#env().ZONE.getByName(`${tenant}/${zone}`).incident(incident);
+      return holderOf(this.#env(), tenant, zone).incident(incident);
     };
     await askEach(
       told.map(({ incident }) => incident),

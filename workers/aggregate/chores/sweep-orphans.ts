@@ -1,15 +1,19 @@
 // Files of the archive that no manifest names → marked as replaced, so that they are deleted like any other.
 import { parseKey } from "../../../core/archive/key.ts";
 import { DAY_MS } from "../../../core/time.ts";
+import { EXPORT_KEPT_MS } from "../../../schemas/limits.ts";
 import { wallMs } from "../../clock.ts";
+import { exportsFolder } from "../../exports.ts";
 import { giveWay } from "../../give-way.ts";
+import { instantOfId } from "../../sorted-id.ts";
 import { warmsOf } from "../../warm.ts";
 import { withDeadline } from "../../with-deadline.ts";
 import type { AggregateEnv } from "../env.ts";
 import type { Turn } from "./chores.ts";
 
 const STORAGE_ANSWERS_MS = 60_000;
-const PREFIXES = ["raw/", "hourly/"];
+const EXPORTS = exportsFolder();
+const PREFIXES = ["raw/", "hourly/", EXPORTS];
 
 /** Where a turn stopped: the prefix's number and R2's cursor in it. */
 interface PrefixCursor {
@@ -19,8 +23,8 @@ interface PrefixCursor {
 
 /**
  * Marks files of the archive that no manifest names, and that are older than a day, as replaced, in one pass over the
- * bucket: nobody will still commit them. Returns the cursor; "" at the end. Parts of an upload that was never
- * completed R2 deletes by itself after seven days.
+ * bucket: nobody will still commit them. Deletes what exports are past their age. Returns the cursor; "" at the end. Parts of
+ * an upload that was never completed R2 deletes by itself after seven days.
  * @throws when D1 or R2 fail or do not answer.
  */
 export async function sweepOrphans({ env, cursor, untilMs }: Turn): Promise<string> {
@@ -30,14 +34,25 @@ export async function sweepOrphans({ env, cursor, untilMs }: Turn): Promise<stri
     await giveWay();
     const page = env.COLD.list({ prefix: PREFIXES[place.prefix]!, cursor: place.cursor });
     const listed = await withDeadline(STORAGE_ANSWERS_MS, "R2", page);
-    const old = listed.objects.filter(({ uploaded }) => uploaded.getTime() < wallMs() - DAY_MS);
-    await adopt(
-      env,
-      old.map(({ key, size }) => ({ key, size })),
-    );
+    if (PREFIXES[place.prefix] === EXPORTS) await deleteExpired(env, listed.objects);
+    else {
+      const old = listed.objects.filter(({ uploaded }) => uploaded.getTime() < wallMs() - DAY_MS);
+      await adopt(
+        env,
+        old.map(({ key, size }) => ({ key, size })),
+      );
+    }
     place = listed.truncated ? { prefix: place.prefix, cursor: listed.cursor } : { prefix: place.prefix + 1 };
   }
   return "";
+}
+
+/** Files of exports that were asked for longer ago than they are kept. */
+async function deleteExpired({ COLD }: AggregateEnv, files: readonly { key: string }[]): Promise<void> {
+  const keys = files
+    .map(({ key }) => key)
+    .filter((key) => instantOfId(key.split("/")[2] ?? "") <= wallMs() - EXPORT_KEPT_MS);
+  if (keys.length > 0) await withDeadline(STORAGE_ANSWERS_MS, "R2", COLD.delete(keys));
 }
 
 /**

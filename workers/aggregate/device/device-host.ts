@@ -38,6 +38,8 @@ export interface DeviceHost {
   send(state: DeviceState, blocks: readonly SealedBlock[]): Promise<void>;
   /** Resolves when the queue has taken or refused what the last commit sealed. */
   sent(): Promise<void>;
+  /** How long the device is asked to send no more, in ms; 0: it is not. */
+  slowDownMs(): number;
   /** Makes `state` the object's state: the next life's, after a deletion. */
   begin(state: DeviceState): void;
 }

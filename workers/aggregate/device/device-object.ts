@@ -2,7 +2,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { activeAlerts } from "../../../core/alert/state.ts";
 import { isAlertedHot, isOverdue, noteAlarm, planAlarm } from "../../../core/device/alarm.ts";
-import { admit, refusesConnection, spentOf, withRefusal } from "../../../core/device/allowance.ts";
 import { commit, seeReports } from "../../../core/device/commit.ts";
 import { readHot } from "../../../core/device/hot.ts";
 import { confirm } from "../../../core/device/outbox.ts";
@@ -15,12 +14,7 @@ import {
   receiptMs,
 } from "../../../core/device/state.ts";
 import { type QueueHeard, slowDownMsOf } from "../../../core/device/strain.ts";
-import { isVoid } from "../../../core/device/void-token.ts";
-import { countReports } from "../../../core/report/pack.ts";
-import { revoke } from "../../../core/token/revocation.ts";
-import { noVerdicts } from "../../../core/verdicts.ts";
 import type { Alert, AlertAction } from "../../../schemas/alert.ts";
-import { REVOKED_PER_DEVICE_MAX } from "../../../schemas/limits.ts";
 import type { DeviceGlance } from "../../../schemas/live.ts";
 import type {
   AlertAnswer,
@@ -29,8 +23,6 @@ import type {
   DeviceRpc,
   HotReadings,
   ObjectProfile,
-  PackedReports,
-  RefusedUnasked,
   ReportAnswer,
   Swept,
   TenantRules,
@@ -38,24 +30,16 @@ import type {
 } from "../../../schemas/message.ts";
 import type { LatestAnswer } from "../../../schemas/query.ts";
 import { defaultSettings } from "../../../schemas/tenant.ts";
-import type { DeviceToken, RevokeOrder } from "../../../schemas/token.ts";
-import { nowMs, said, wallMs } from "../../clock.ts";
-import { Problem, revokedProblem } from "../../problem.ts";
-import { refillReadings } from "../../readings-quota.ts";
-import { readSettings } from "../../tenant.ts";
-import { EXPIRED, notedToken, REVOKED, TOKEN_ENDED, UNKNOWN } from "../../token-note.ts";
-import { codecFor, switchProtocols } from "../../upgrade.ts";
+import type { RevokeOrder } from "../../../schemas/token.ts";
+import { wallMs } from "../../clock.ts";
 import { type AggregateEnv, timingOf } from "../env.ts";
 import { DeviceAlerts } from "./device-alerts.ts";
 import { DeviceAnnouncer, isNews } from "./device-announce.ts";
-import { takeMessage } from "./device-frame-in.ts";
-import { DeviceHeat } from "./device-heat.ts";
+import { DeviceDoors } from "./device-doors.ts";
 import type { DeviceHost, Work } from "./device-host.ts";
 import { DeviceLive, latestOf } from "./device-live.ts";
-import { DeviceQuota, refuseAll } from "./device-quota.ts";
-import { DeviceRequests } from "./device-requests.ts";
 import { DeviceSettings } from "./device-settings.ts";
-import { type DeviceSocket, DeviceSockets } from "./device-sockets.ts";
+import { DeviceSockets } from "./device-sockets.ts";
 import { DeviceStore } from "./device-store.ts";
 import { DeviceUpkeep } from "./device-upkeep.ts";
 import { sendBlocks } from "./send-blocks.ts";
@@ -68,9 +52,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   readonly #announcer: DeviceAnnouncer;
   readonly #settings: DeviceSettings;
   readonly #alerts: DeviceAlerts;
-  readonly #quota: DeviceQuota;
-  readonly #heat: DeviceHeat;
-  readonly #requests: DeviceRequests;
+  readonly #doors: DeviceDoors;
   readonly #upkeep: DeviceUpkeep;
   readonly #timing: ReturnType<typeof timingOf>;
   #state: DeviceState | undefined;
@@ -92,8 +74,6 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     });
     this.#alerts = new DeviceAlerts(env, ctx.storage, this.#store, (state) => this.#state === state);
     this.#settings = new DeviceSettings(env, this.#alerts);
-    this.#quota = new DeviceQuota(env.TENANT);
-    this.#heat = new DeviceHeat(ctx, env.TENANT, this.#alerts);
     this.#timing = timingOf(env);
     const host: DeviceHost = {
       load: () => this.#load(),
@@ -103,19 +83,18 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
       sync: () => ctx.storage.sync(),
       send: (state, blocks) => this.#send(state, blocks),
       sent: () => this.#sending,
+      slowDownMs: () => slowDownMsOf(this.#load(), this.#heard, wallMs(), this.#timing),
       begin: (state) => {
         this.#state = state;
       },
     };
-    this.#requests = new DeviceRequests(host);
+    const parts = { store: this.#store, sockets: this.#sockets, live: this.#live, alerts: this.#alerts };
+    this.#doors = new DeviceDoors(host, { ...parts, ctx, env, settings: this.#settings });
     this.#upkeep = new DeviceUpkeep(host, {
+      ...parts,
+      env: () => this.env,
       storage: ctx.storage,
-      control: () => this.env.CONTROL,
-      store: this.#store,
-      sockets: this.#sockets,
-      live: this.#live,
       announcer: this.#announcer,
-      alerts: this.#alerts,
       timing: this.#timing,
     });
   }
@@ -125,40 +104,8 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return this.#store.rowsWritten;
   }
 
-  async report(
-    reports: PackedReports,
-    receivedAt: number,
-    token?: DeviceToken,
-    unasked?: RefusedUnasked,
-  ): Promise<ReportAnswer> {
-    const state = await this.#prepare();
-    const { reports: before = 0, readings = 0 } = unasked ?? {};
-    if (before > 0 && this.#heat.note(state, before, readings)) this.#commit(now(state));
-    if (token !== undefined && isVoid(state, token)) return { ...noVerdicts(), isVoid: true };
-    const { readingsPerSecond } = state.settings.limits;
-    const known = readingsPerSecond === null ? {} : { readingsPerSecond };
-    const full = await this.#quota.refuses(state, this.#loadKnown() !== undefined);
-    if (full !== undefined) {
-      const refusal = refuseAll(reports, full);
-      const isAlert = this.#heat.note(state, countReports(reports), refusal.readings, refusal.code);
-      if (isAlert && this.#loadKnown() !== undefined) this.#commit(now(state));
-      return { ...withRefusal(noVerdicts(), refusal), ...known };
-    }
-    this.#requests.checkRoom(reports); // before they count for the device's rate
-    const { taken, refusal, thinned } = admit(state, reports, wallMs());
-    this.#heat.noteThinned(thinned);
-    const isAlert = this.#heat.note(state, countReports(reports), refusal?.readings);
-    if (isAlert && taken === null) this.#commit(now(state)); // else what is taken is committed with it
-    const spent = spentOf(state);
-    const verdicts = taken === null ? noVerdicts() : await this.#requests.add(taken, receivedAt);
-    const slowDownMs = this.#slowDownMs();
-    return {
-      ...(refusal === null ? verdicts : withRefusal(verdicts, refusal)),
-      ...known,
-      ...(thinned > 0 && { thinned }),
-      ...(spent && { spent }),
-      ...(slowDownMs > 0 && { slowDownMs }),
-    };
+  report(...args: Parameters<DeviceRpc["report"]>): Promise<ReportAnswer> {
+    return this.#doors.report(...args);
   }
 
   /** Load is done; decide → save → act. Exactly one row, and one more for each block sealed with it. */
@@ -197,17 +144,12 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     this.#heard = await sendBlocks(this.env.ROLLUPS, state, blocks);
   }
 
-  /** How long the device is asked to send no more, in ms; 0: it is not. */
-  #slowDownMs(): number {
-    return slowDownMsOf(this.#load(), this.#heard, wallMs(), this.#timing);
-  }
-
   override async alarm(): Promise<void> {
     const state = this.#loadKnown();
     if (state === undefined) return; // deleted meanwhile
     const nowMs = now(state);
     state.alarmAt = null;
-    this.#endVoid(this.#sockets.all());
+    this.#doors.endVoid();
     const isHot = this.#alerts.judgeHot(state, wallMs()) || isAlertedHot(state); // then its heat is kept, once a minute
     const isAlert = this.#alerts.judgeNoData(state, nowMs);
     if (isHot || isAlert || isOverdue(state, nowMs, this.#timing)) return void this.#commit(nowMs);
@@ -218,54 +160,16 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     await this.ctx.storage.setAlarm(state.alarmWallAt!);
   }
 
-  override async fetch(request: Request): Promise<Response> {
-    const receivedAt = nowMs(this.env, request);
-    const state = await this.#prepare(true);
-    const token = notedToken(request);
-    if (token !== undefined && isVoid(state, token)) return revokedProblem().toResponse();
-    const full = await this.#quota.refuses(state, this.#loadKnown() !== undefined);
-    const refused = full ?? refusesConnection(state, wallMs());
-    if (refused !== undefined) return new Problem(refused.code, refused.message, refused).toResponse();
-    if (this.#sockets.all().some((socket) => socket.isHolding)) this.#commit(receivedAt);
-    const { 0: client, 1: server } = new WebSocketPair();
-    const asked = new URL(request.url).searchParams.get("commitEveryMs");
-    const commitEveryMs = asked !== null && Number(asked) >= 0 ? Number(asked) : state.settings.commitEveryMs;
-    const { subprotocol } = codecFor(request).codec;
-    const opening = { commitEveryMs, clockOffsetMs: receivedAt - wallMs(), subprotocol };
-    this.#sockets.accept(server, token === undefined ? opening : { ...opening, token });
-    this.ctx.waitUntil(this.#live.presence(state, true));
-    return switchProtocols(request, client);
+  override fetch(request: Request): Promise<Response> {
+    return this.#doors.connect(request);
   }
 
-  override async webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    if (this.#settings.areDue(this.#load())) await this.#prepare();
-    if (ws.readyState !== WebSocket.OPEN) return; // closed by us: what still comes is never acknowledged
-    const socket = this.#sockets.of(ws);
-    if (socket === undefined || this.#endVoid([socket])) return;
-    const state = this.#load();
-    const taken = takeMessage(
-      state,
-      socket,
-      message,
-      (clockMs) => socket.now(said(this.env, clockMs)),
-      wallMs(),
-    );
-    this.#heat.noteThinned(taken.thinned);
-    const isAlert = this.#heat.note(state, 1, taken.refused);
-    this.#live.note(state, taken.changed, true);
-    const commitAt = taken.commitAt ?? (isAlert ? socket.now() : null);
-    if (commitAt !== null) this.#commit(commitAt);
-    if (taken.refused === 0) socket.warn(this.#slowDownMs(), wallMs());
-    await refillReadings(this.env.TENANT, state.tenant);
+  override webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    return this.#doors.message(ws, message);
   }
 
-  override async webSocketClose(ws: WebSocket): Promise<void> {
-    const socket = this.#sockets.of(ws); // known from here on: the platform does not list a closing socket
-    if (socket?.isHolding) this.#commit(socket.now());
-    const state = this.#load();
-    this.#sockets.forget(ws);
-    ws.close();
-    await this.#live.presence(state, this.#sockets.count(ws) > 0);
+  override webSocketClose(ws: WebSocket): Promise<void> {
+    return this.#doors.closed(ws);
   }
 
   override webSocketError(ws: WebSocket): Promise<void> {
@@ -294,6 +198,10 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return this.#upkeep.seal();
   }
 
+  async unconfirmed(beforeMs: number): Promise<number> {
+    return this.#upkeep.unconfirmed(beforeMs);
+  }
+
   async confirm(stored: BlockReceipt[]): Promise<void> {
     this.#upkeep.confirm(stored);
   }
@@ -303,28 +211,15 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     if (state === undefined) return; // its first report asks
     const isChosen = this.#settings.take(state, rules.settings);
     if (this.#alerts.setRules(state, rules, now(state)) || isChosen) this.#commit(now(state));
-    if (isChosen) this.#endVoid(this.#sockets.all());
+    if (isChosen) this.#doors.endVoid();
   }
 
-  async revoke(order: RevokeOrder): Promise<boolean> {
-    const state = this.#load();
-    const revoked = revoke(state.revoked, order, wallMs(), REVOKED_PER_DEVICE_MAX);
-    if (revoked === undefined) return false;
-    state.revoked = revoked;
-    this.#store.save(encodeState(state)); // no commit: a device that never reported is not made known by it
-    this.#endVoid(this.#sockets.all());
-    await this.ctx.storage.sync();
-    return true;
+  revoke(order: RevokeOrder): Promise<boolean> {
+    return this.#doors.revoke(order);
   }
 
-  async act(alert: string, action: AlertAction, by: string): Promise<AlertAnswer> {
-    const state = this.#loadKnown();
-    if (state === undefined) return { refused: "unknown" };
-    const before = state.alerts.outbox.length;
-    const answer = this.#alerts.act(state, alert, action, by, now(state));
-    if (state.alerts.outbox.length > before) this.#commit(now(state));
-    await this.ctx.storage.sync();
-    return answer;
+  act(alert: string, action: AlertAction, by: string): Promise<AlertAnswer> {
+    return this.#upkeep.act(alert, action, by);
   }
 
   async alerts(): Promise<Alert[]> {
@@ -339,7 +234,7 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
   }
 
   sweep(): Promise<Swept> {
-    this.#endVoid(this.#sockets.all());
+    this.#doors.endVoid();
     return this.#upkeep.sweep();
   }
 
@@ -359,28 +254,8 @@ export class DeviceObject extends DurableObject<AggregateEnv> implements DeviceR
     return this.#upkeep.forget(generation);
   }
 
-  async erase(generation: number): Promise<void> {
-    const { tenant, generation: living } = this.#load();
-    // A sweep may have begun the next life: there is nothing of it while the tenant is being deleted.
-    if (living >= generation && !(await readSettings(this.env.TENANT, tenant)).isEnding) return;
-    await this.#upkeep.erase(living);
-  }
-
-  /**
-   * Closes those of the sockets whose token has expired or was revoked, which needs no alarm: one that is silent does no
-   * harm. What they hold came before that, and is committed. Returns whether there were any.
-   */
-  #endVoid(sockets: readonly DeviceSocket[]): boolean {
-    const state = this.#load();
-    const ended = sockets.flatMap((socket) => {
-      const { token = UNKNOWN, isOpen } = socket;
-      if (!isOpen) return [];
-      if (isVoid(state, token)) return [{ socket, reason: REVOKED }];
-      return token.expiresAt <= wallMs() ? [{ socket, reason: EXPIRED }] : [];
-    });
-    if (ended.some(({ socket }) => socket.isHolding)) this.#commit(now(state));
-    for (const { socket, reason } of ended) socket.close(TOKEN_ENDED, reason);
-    return ended.length > 0;
+  erase(generation: number): Promise<void> {
+    return this.#upkeep.erase(generation);
   }
 
   /**

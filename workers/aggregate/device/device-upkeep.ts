@@ -6,10 +6,19 @@ import { confirm, needsCommit, takeAgain } from "../../../core/device/outbox.ts"
 import { beginsBefore, giveUpExpired, handOver } from "../../../core/device/retain.ts";
 import { type DeviceState, encodeState, newState, receiptMs } from "../../../core/device/state.ts";
 import type { AlarmTiming } from "../../../core/device/timing.ts";
-import type { BlockReceipt, DeviceLife, ObjectProfile, Swept } from "../../../schemas/message.ts";
+import type { AlertAction } from "../../../schemas/alert.ts";
+import type {
+  AlertAnswer,
+  BlockReceipt,
+  DeviceLife,
+  ObjectProfile,
+  Swept,
+} from "../../../schemas/message.ts";
 import { defaultSettings } from "../../../schemas/tenant.ts";
 import { wallMs } from "../../clock.ts";
+import { readSettings } from "../../tenant.ts";
 import { REVOKED, TOKEN_ENDED } from "../../token-note.ts";
+import type { AggregateEnv } from "../env.ts";
 import type { DeviceAlerts } from "./device-alerts.ts";
 import type { DeviceAnnouncer } from "./device-announce.ts";
 import type { DeviceHost } from "./device-host.ts";
@@ -21,7 +30,7 @@ import { unregister } from "./register.ts";
 /** The parts of the object that upkeep works on. */
 export interface UpkeepParts {
   storage: DurableObjectStorage;
-  control(): D1Database;
+  env(): AggregateEnv;
   store: DeviceStore;
   sockets: DeviceSockets;
   live: DeviceLive;
@@ -116,6 +125,14 @@ export class DeviceUpkeep {
     return { sealed, pending: state.outbox.length + (state.unlistedFromMs === null ? 0 : 1) };
   }
 
+  /** Returns how many sealed blocks that begin before `beforeMs` storage has yet to confirm; those not listed count as one. */
+  unconfirmed(beforeMs: number): number {
+    const state = this.#host.loadKnown();
+    if (state === undefined) return 0;
+    const listed = state.outbox.filter(({ startMs }) => startMs < beforeMs).length;
+    return listed + ((state.unlistedFromMs ?? beforeMs) < beforeMs ? 1 : 0);
+  }
+
   /**
    * Seals what is open of `[fromMs, toMs)` and sends one page of its blocks that begin after `afterMs`: a page only,
    * so that a queue that was away is not flooded. Returns how many were sent, and the next `afterMs`; null when that
@@ -172,12 +189,12 @@ export class DeviceUpkeep {
    * @throws when a zone or the registry does not answer; the call may be repeated.
    */
   async forget(generation: number, isRegistered = true): Promise<void> {
-    const { control, store, sockets, live, announcer, alerts } = this.#of;
+    const { env, store, sockets, live, announcer, alerts } = this.#of;
     await announcer.inTurn(async () => {
       let old = this.#host.load();
       if (old.generation > generation) return;
       await live.leave(old);
-      if (isRegistered) await unregister(control(), old); // who registers it after this is not undone
+      if (isRegistered) await unregister(env().CONTROL, old); // who registers it after this is not undone
       for (;;) {
         old = this.#host.load();
         alerts.end(old, receiptMs(old, wallMs()));
@@ -196,15 +213,30 @@ export class DeviceUpkeep {
     });
   }
 
+  /** `DeviceRpc.act`: what somebody does to an alert, durable when it resolves. */
+  async act(alert: string, action: AlertAction, by: string): Promise<AlertAnswer> {
+    const state = this.#host.loadKnown();
+    if (state === undefined) return { refused: "unknown" };
+    const before = state.alerts.outbox.length;
+    const now = receiptMs(state, wallMs());
+    const answer = this.#of.alerts.act(state, alert, action, by, now);
+    if (state.alerts.outbox.length > before) this.#host.commit(now);
+    await this.#host.sync();
+    return answer;
+  }
+
   /**
-   * Deletes all there is of the life `generation`; what comes after that asks its tenant, and begins its life.
+   * `DeviceRpc.erase`: deletes all there is of the life there is; what comes after that asks its tenant, and begins its life.
    * @throws when another has begun meanwhile, or the zone does not answer; the call may be repeated.
    */
   async erase(generation: number): Promise<void> {
-    const { store, sockets, live, announcer } = this.#of;
+    const { env, store, sockets, live, announcer } = this.#of;
+    const { tenant, generation: living } = this.#host.load();
+    // A sweep may have begun the next life: there is nothing of it while the tenant is being deleted.
+    if (living >= generation && !(await readSettings(env().TENANT, tenant)).isEnding) return;
     await announcer.inTurn(async () => {
       const old = this.#host.load();
-      if (old.generation !== generation) throw new Error("the device's life has ended meanwhile");
+      if (old.generation !== living) throw new Error("the device's life has ended meanwhile");
       await live.leave(old);
       sockets.closeAll(TOKEN_ENDED, REVOKED);
       this.#host.begin(newState(old.tenant, old.device, defaultSettings, 0));

@@ -8,6 +8,7 @@ import type { Turn } from "../chores/chores.ts";
 import type { AggregateEnv } from "../env.ts";
 import { deleteDevice } from "./delete/delete-device.ts";
 import { deleteTenant } from "./delete-tenant/delete-tenant.ts";
+import { exportTenant } from "./export/export-tenant.ts";
 import { importReadings } from "./import/import-readings.ts";
 import { replayRange } from "./replay/replay-range.ts";
 import type { RunningJob, Step } from "./step.ts";
@@ -21,6 +22,7 @@ const STEPS: Steps = {
   "delete-tenant": deleteTenant,
   replay: replayRange,
   import: importReadings,
+  export: exportTenant,
 };
 
 /** How long one job goes on while others wait. */

@@ -13,6 +13,7 @@ import { wallMs } from "../../clock.ts";
 import { logFailure } from "../../missing-migration.ts";
 import { withDeadline } from "../../with-deadline.ts";
 import type { AggregateEnv } from "../env.ts";
+import { holderOf } from "../incident-holder.ts";
 import { type ChannelSettings, channelSettingsReader } from "./channel-settings.ts";
 import { storeAlerts } from "./store-alerts.ts";
 
@@ -46,7 +47,7 @@ async function consume(message: Message<unknown>, settingsOf: SettingsOf, env: A
     }
     const deferUntilMs =
       type === "events" ? await store(parsed.data, env) : await deliverNotice(parsed.data, settingsOf, env);
-    const told = env.ZONE.getByName(`${tenant}/${zone}`).told([{ key, deferUntilMs }]);
+    const told = holderOf(env, tenant, zone).told([{ key, deferUntilMs }]);
     await withDeadline(ANSWERS_MS, "the zone", told);
     message.ack();
   } catch (error) {
@@ -71,7 +72,7 @@ async function deliverNotice(
   env: AggregateEnv,
 ): Promise<number | null> {
   const { tenant, zone, key, kind } = notice;
-  const asked = env.ZONE.getByName(`${tenant}/${zone}`).incident(notice.incident);
+  const asked = holderOf(env, tenant, zone).incident(notice.incident);
   const [snapshot, { channels, silences }] = await Promise.all([
     withDeadline(ANSWERS_MS, "the zone", asked),
     settingsOf(tenant),
@@ -107,7 +108,7 @@ async function reroute(
   env: AggregateEnv,
 ): Promise<void> {
   const { tenant, key, kind } = notice;
-  const zone = env.ZONE.getByName(`${tenant}/${notice.zone}`);
+  const zone = holderOf(env, tenant, notice.zone);
   const note = (instead: string[] | null) =>
     withDeadline(
       ANSWERS_MS,

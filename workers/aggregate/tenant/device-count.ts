@@ -47,6 +47,17 @@ export class DeviceCount {
     return true;
   }
 
+  /** How many there are, as far as it is known. */
+  get known(): number {
+    return this.#registered + this.#admitted.size;
+  }
+
+  /** Counts those there are now. @throws when the registry is away. */
+  async count(): Promise<number> {
+    await this.#count(COUNT_AGE_FULL_MS);
+    return this.known;
+  }
+
   /** Forgets a device that was deleted. */
   release(device: string): void {
     this.#admitted.delete(device);
@@ -54,7 +65,7 @@ export class DeviceCount {
   }
 
   #isFull(most: number): boolean {
-    return this.#registered + this.#admitted.size >= most;
+    return this.known >= most;
   }
 
   async #count(ageMs: number): Promise<void> {

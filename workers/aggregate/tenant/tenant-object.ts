@@ -1,9 +1,11 @@
 // One tenant: its plan and settings, a small JSON state (itty-durable), asked once an hour by each device object.
 import { createDurable } from "itty-durable";
 import { lease, newPot, type ReadingsLease, type ReadingsPot } from "../../../core/tenant/readings-quota.ts";
+import { isWarned, type LimitWarnings as Warnings } from "../../../core/tenant/warn.ts";
 import { accessIdOf } from "../../../core/token/access.ts";
 import { revoke } from "../../../core/token/revocation.ts";
 import type { TenantAccess } from "../../../schemas/access.ts";
+import type { IncidentSnapshot, Refusal } from "../../../schemas/alert.ts";
 import type { ApiKey } from "../../../schemas/api-key.ts";
 import {
   API_KEY_USE_NOTED_MS,
@@ -13,12 +15,14 @@ import {
   REVOKED_PEOPLE_MAX,
   VOID_KEPT_MS,
 } from "../../../schemas/limits.ts";
-import type { BusyDevice, TenantUse } from "../../../schemas/message.ts";
+import type { BusyDevice, NoticeReceipt, TenantUse } from "../../../schemas/message.ts";
 import { type SettingsChange, type TenantSettings, tenantSettings } from "../../../schemas/tenant.ts";
+import type { LimitName } from "../../../schemas/tenant-limit.ts";
 import type { Admission, Issuer, Revocation, TenantRevokeOrder } from "../../../schemas/token.ts";
 import { wallMs } from "../../clock.ts";
 import type { AggregateEnv } from "../env.ts";
 import { DeviceCount } from "./device-count.ts";
+import { LimitWarnings } from "./limit-warnings.ts";
 import { HotDevices, ReadingsByDevice, Refusals } from "./tenant-use.ts";
 
 /** PERSISTED: the object's one field, saved whole by itty-durable. */
@@ -36,6 +40,8 @@ interface Chosen extends SettingsChange {
   accessVersion?: number;
   /** Machines that speak for the tenant; no part of the settings, which devices copy. */
   apiKeys?: ApiKey[];
+  /** What people were told of the limits. */
+  warnings?: Warnings;
 }
 
 /** What the tenant uses at the moment; not saved. */
@@ -46,6 +52,7 @@ interface Use {
   refusals: Refusals;
   thinned: ReadingsByDevice;
   devices: DeviceCount | undefined;
+  warnings: LimitWarnings;
 }
 
 interface TenantBase {
@@ -53,8 +60,9 @@ interface TenantBase {
     state: DurableObjectState,
     env: unknown,
   ): {
-    readonly state: { readonly id: DurableObjectId };
+    readonly state: DurableObjectState;
     persist(): Promise<void>;
+    loadFromStorage(): Promise<void>;
   };
 }
 
@@ -65,7 +73,7 @@ export class TenantObject extends Base {
   declare chosen: Chosen;
   declare use: Use;
 
-  constructor(state: DurableObjectState, env: Pick<AggregateEnv, "CONTROL">) {
+  constructor(state: DurableObjectState, env: AggregateEnv) {
     super(state, env);
     this.chosen = {};
     this.use = {
@@ -75,7 +83,26 @@ export class TenantObject extends Base {
       refusals: new Refusals(),
       thinned: new ReadingsByDevice(),
       devices: undefined,
+      warnings: new LimitWarnings({
+        env,
+        tenant: () => this.#tenant,
+        limits: () => this.settings().limits,
+        countDevices: () => this.#devices.count(),
+        warnings: () => this.chosen?.warnings ?? {},
+        keep: (warnings) => this.#keep({ warnings }),
+        setAlarm: (atMs) => state.storage.setAlarm(atMs),
+        waitUntil: (work) => state.waitUntil(work),
+      }),
     };
+  }
+
+  get #tenant(): string {
+    return (this.state.id.name ?? "").slice("tenant/".length);
+  }
+
+  get #devices(): DeviceCount {
+    this.use.devices ??= new DeviceCount(this.use.control, this.#tenant);
+    return this.use.devices;
   }
 
   /** What is saved: not what the tenant uses at the moment, of which an eviction forgets a few seconds. */
@@ -100,6 +127,7 @@ export class TenantObject extends Base {
     const settings = tenantSettings.parse(chosen); // throws before anything is kept
     this.chosen = chosen;
     await this.persist();
+    if (change.limits !== undefined) await this.use.warnings.lookSoon();
     return settings;
   }
 
@@ -118,7 +146,9 @@ export class TenantObject extends Base {
     const { readingsPerSecond } = this.settings().limits;
     if (readingsPerSecond === null) return { readings, retryAfterMs: 0 };
     this.use.pot ??= newPot(readingsPerSecond, wallMs());
-    return lease(this.use.pot, readingsPerSecond, readings, wallMs());
+    const leased = lease(this.use.pot, readingsPerSecond, readings, wallMs());
+    this.use.warnings.leased(leased.readings, refused > 0);
+    return leased;
   }
 
   /**
@@ -128,6 +158,8 @@ export class TenantObject extends Base {
   async stored(bytes: number): Promise<TenantSettings | null> {
     const { isStorageFull, limits } = this.settings();
     const isFull = limits.storageBytes !== null && bytes > limits.storageBytes;
+    this.use.warnings.see("storageBytes", bytes, isFull);
+    await this.use.warnings.lookSoon();
     return isFull === isStorageFull ? null : await this.change({ isStorageFull: isFull });
   }
 
@@ -141,7 +173,34 @@ export class TenantObject extends Base {
   /** Returns who sends too much, and what was refused or thinned since the object woke. */
   used(): TenantUse {
     const { readings: thinned, byDevice: thinnedByDevice } = this.use.thinned.list();
-    return { hot: this.use.hot.list(), ...this.use.refusals.list(), thinned, thinnedByDevice };
+    const told = this.use.warnings.shown();
+    return { hot: this.use.hot.list(), ...this.use.refusals.list(), thinned, thinnedByDevice, ...told };
+  }
+
+  /** Notes what the tenant uses of a limit, and whether that refused something. */
+  seen(name: LimitName, used: number, isRefused: boolean): void {
+    this.use.warnings.see(name, used, isRefused);
+  }
+
+  /** Returns a warning about a limit as an incident; null: there is none of that id. */
+  incident(id: string): IncidentSnapshot | null {
+    return this.use.warnings.incident(id);
+  }
+
+  /** Confirms messages about warnings. */
+  async told(receipts: NoticeReceipt[]): Promise<void> {
+    await this.use.warnings.told(receipts);
+  }
+
+  /** Notes that a channel's receiver refused a message about a warning. Returns that with it, null as `incident` does. */
+  async refused(incident: string, refusal: Refusal): Promise<IncidentSnapshot | null> {
+    return await this.use.warnings.refused(incident, refusal);
+  }
+
+  /** Looks whether warnings are over, and sends what was not confirmed. */
+  async alarm(): Promise<void> {
+    await this.loadFromStorage();
+    await this.use.warnings.wake();
   }
 
   /**
@@ -151,13 +210,15 @@ export class TenantObject extends Base {
   async admit(device: string): Promise<boolean> {
     const most = this.settings().limits.devices;
     if (most === null) return true;
-    this.use.devices ??= new DeviceCount(this.use.control, tenantOf(this.state.id.name));
-    return await this.use.devices.admit(device, most);
+    const isAdmitted = await this.#devices.admit(device, most);
+    this.use.warnings.see("devices", this.#devices.known, !isAdmitted);
+    return isAdmitted;
   }
 
   /** Counts a device no more, for it was deleted. */
-  release(device: string): void {
+  async release(device: string): Promise<void> {
     this.use.devices?.release(device);
+    if (isWarned(this.chosen?.warnings?.devices)) await this.use.warnings.lookSoon();
   }
 
   /** Returns who may sign tokens for the tenant's devices beside the deployment; no part of the settings, which devices copy. */
@@ -231,8 +292,13 @@ export class TenantObject extends Base {
     await this.#keepApiKeys(this.apiKeys().map((key) => (isDue(key) ? { ...key, lastUsedAt: now } : key)));
   }
 
-  async #keepApiKeys(apiKeys: ApiKey[]): Promise<void> {
-    this.chosen = { ...this.chosen, apiKeys };
+  #keepApiKeys(apiKeys: ApiKey[]): Promise<void> {
+    return this.#keep({ apiKeys });
+  }
+
+  /** Keeps what is no part of the settings. */
+  async #keep(own: Pick<Chosen, "apiKeys" | "warnings">): Promise<void> {
+    this.chosen = { ...this.chosen, ...own };
     await this.persist();
   }
 
@@ -257,5 +323,3 @@ export class TenantObject extends Base {
     await this.change({ isEnding: false, tokens: { notBeforeMs: wallMs(), ids: [] } });
   }
 }
-
-const tenantOf = (name = "") => name.slice("tenant/".length);

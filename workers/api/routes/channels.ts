@@ -1,6 +1,8 @@
 // /v1/channels: where people are told, and what they were told.
 import { Hono } from "hono";
+import { maskSecrets, unmaskSecrets } from "../../../core/alert/deliver/mask-secrets.ts";
 import { refusalOfTarget } from "../../../core/alert/deliver/target.ts";
+import { warnedLimit } from "../../../core/tenant/warn.ts";
 import type { Caller } from "../../../core/token/verify.ts";
 import { channelId } from "../../../schemas/alert.ts";
 import {
@@ -26,7 +28,6 @@ import {
 import type { ApiEnv } from "../env.ts";
 import { readRuleNames } from "../incident-names.ts";
 import { keptAsRead } from "../kept-as-read.ts";
-import { maskSecrets, unmaskSecrets } from "../mask-secrets.ts";
 import { validate, validateBody } from "../validate.ts";
 
 export const channels = new Hono<ApiContext>();
@@ -115,7 +116,10 @@ channels.get("/:channel/deliveries", requireRole("operator", deliveriesQuery), a
   const { deliveries, counts } = await objectOf(c.env, tenant, id).deliveries(c.var.query.limit);
   const told = deliveries.map(({ incident }) => incident);
   const names = await readRuleNames(c.env.CONTROL, tenant, told);
-  const listed = deliveries.map((delivery) => ({ ...delivery, rule: names.get(delivery.incident) ?? null }));
+  const listed = deliveries.map((delivery) => ({
+    ...delivery,
+    rule: warnedLimit(delivery.incident) ?? names.get(delivery.incident) ?? null,
+  }));
   return c.json({ deliveries: listed, counts } satisfies DeliveriesAnswer);
 });
 

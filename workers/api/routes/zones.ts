@@ -8,10 +8,10 @@ import { withoutToken } from "../../authenticate.ts";
 import { nowMs } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { type ApiContext, requireRole } from "../caller.ts";
-import { roomForViewer } from "../count-viewers.ts";
 import { readFleetHistory } from "../fleet-history.ts";
 import { readNames } from "../names.ts";
 import { readZones } from "../registry.ts";
+import { roomForViewer } from "../room-for-viewer.ts";
 import { validate } from "../validate.ts";
 
 export const zones = new Hono<ApiContext>();

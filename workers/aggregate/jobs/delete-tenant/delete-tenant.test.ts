@@ -77,6 +77,7 @@ async function fill(tenant: string): Promise<void> {
     `import/tenant=${tenant}/${job}/0`,
     `job/tenant=${tenant}/x.json`,
     `audit/tenant=${tenant}/y`,
+    `export/tenant=${tenant}/z/manifest.json`,
   ])
     await env.COLD.put(key, "kept");
 }

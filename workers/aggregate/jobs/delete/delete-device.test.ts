@@ -282,6 +282,7 @@ it("[D28] [S31] what is taken before, between and after the steps of the job is 
       "object",
       "files",
       "staged",
+      "exports",
       "orphans",
       "alerts",
       "hours",

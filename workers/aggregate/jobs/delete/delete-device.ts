@@ -9,6 +9,7 @@ import type { DeleteSpec } from "../../../../schemas/job.ts";
 import { FLEET } from "../../../../schemas/tables.ts";
 import { wallMs } from "../../../clock.ts";
 import { endLife, lastLifeOf } from "../../../end-life.ts";
+import { deletePage, exportsFolder } from "../../../exports.ts";
 import { warmOf } from "../../../warm.ts";
 import { markDays, markListedHours } from "../../archive/dirty-marks.ts";
 import { retainedOf, rollupsDeleted } from "../replay/replay-day.ts";
@@ -21,7 +22,7 @@ import { eraseStaged } from "./delete-staged.ts";
 
 /** PERSISTED as the job's cursor. */
 type Cursor =
-  | { at: "life" | "object" | "finish" | "end" }
+  | { at: "life" | "object" | "exports" | "finish" | "end" }
   /** Of a job made before a deploy. */
   | { at: "tombstone" | "registry" }
   | { at: "rollups" | "list"; hours: HourSpans }
@@ -70,6 +71,13 @@ export async function deleteDevice(job: Deletion): Promise<Step> {
       return await eraseNext(job, cursor.next);
     case "staged":
       return await eraseNextStaged(job, cursor.page);
+    case "exports": {
+      // Whole: the device is in some of their files, and who made them can make them anew.
+      const exports = await deletePage(job.env.COLD, exportsFolder(job.tenant));
+      return exports > 0
+        ? go(cursor, { counts: { exports } })
+        : go({ at: "orphans", place: { kind: "raw" } });
+    }
     case "orphans":
       return await eraseNextOrphans(job, cursor.place);
     case "alerts":
@@ -218,9 +226,7 @@ async function eraseNextStaged(
 ): Promise<Step> {
   const { next, staged } = await eraseStaged(env, tenant, spec.device, createdAt, page);
   const counts = { staged };
-  return next === null
-    ? go({ at: "orphans", place: { kind: "raw" } }, { counts })
-    : go({ at: "staged", page: next }, { counts });
+  return next === null ? go({ at: "exports" }, { counts }) : go({ at: "staged", page: next }, { counts });
 }
 
 async function eraseNextOrphans({ env, tenant, spec }: Deletion, place: OrphanPlace): Promise<Step> {

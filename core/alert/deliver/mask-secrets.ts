@@ -1,8 +1,8 @@
 // A channel's target ↔ the same without its secrets, which are never shown again.
-import { SECRET_FIELDS } from "../../core/alert/deliver/target.ts";
-import { SECRET_MASK } from "../../schemas/alert-http.ts";
-import type { Target } from "../../schemas/channel.ts";
-import type { Role } from "../../schemas/token.ts";
+import { SECRET_MASK } from "../../../schemas/alert-http.ts";
+import type { Target } from "../../../schemas/channel.ts";
+import type { Role } from "../../../schemas/token.ts";
+import { SECRET_FIELDS } from "./target.ts";
 
 /** Which fields a role does not see: what is secret, and to all but admins a webhook's address, which often says a key. */
 const hiddenOf = (type: Target["type"], role: Role): readonly string[] =>
