@@ -2,10 +2,14 @@
 import type { TenantClient } from "../flow/tenant-client.ts";
 import { HOUR_MS, type Hour, type Ledger } from "./ledger.ts";
 
-/** Acknowledged readings that a tier lacks or has otherwise, and readings that it has or counts too often. */
+/** What a settled server has otherwise than the ledger. */
 export interface Difference {
+  /** Acknowledged readings that a tier lacks, or has otherwise. */
   lost: number;
+  /** Readings that a tier has or counts too often. */
   doubled: number;
+  /** Readings of a void token, and those that were refused for a limit, which are there; and what else a void token got. */
+  accepted: number;
   /** The first of them, said in words. */
   examples: string[];
 }
@@ -15,9 +19,10 @@ const EXAMPLES_MAX = 12;
 class Differences implements Difference {
   lost = 0;
   doubled = 0;
+  accepted = 0;
   readonly examples: string[] = [];
 
-  note(kind: "lost" | "doubled", count: number, what: string): void {
+  note(kind: "lost" | "doubled" | "accepted", count: number, what: string): void {
     if (count <= 0) return;
     this[kind] += count;
     if (this.examples.length < EXAMPLES_MAX) this.examples.push(`${kind} ${count}: ${what}`);
@@ -38,6 +43,7 @@ export interface Stored {
 
 export async function compare(client: TenantClient, ledger: Ledger): Promise<Difference> {
   const found = new Differences();
+  for (const what of ledger.accepted) found.note("accepted", 1, what);
   await Promise.all(
     ledger.devices.map((device) =>
       // What cannot be read is not there.
@@ -133,12 +139,12 @@ async function compareRaw(
     found.note("doubled", values.length - 1, `${source} ${metric} of ${device} at ${at}: ${values.join()}`);
     known.delete(at);
   }
-  for (const [at, values] of known)
-    found.note(
-      "doubled",
-      values.length,
-      `${source} ${metric} of ${device} at ${at}: ${values.join()}, never sent`,
-    );
+  for (const [at, values] of known) {
+    const [kind, why] = ledger.isForbidden(device, metric, at)
+      ? (["accepted", "which had to be refused"] as const)
+      : (["doubled", "never sent"] as const);
+    found.note(kind, values.length, `${source} ${metric} of ${device} at ${at}: ${values.join()}, ${why}`);
+  }
 }
 
 async function compareHours(

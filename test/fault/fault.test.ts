@@ -22,7 +22,7 @@ describe("a plan", () => {
   it("[X5] of the same seed is the same to the last fault, of another it is another", () => {
     expect(planRound(7, T0)).toEqual(planRound(7, T0));
     const [one, other] = [planRound(7, T0), planRound(8, T0)];
-    for (const part of ["rates", "streams"] as const) expect(one[part]).not.toEqual(other[part]);
+    for (const part of ["rates", "streams", "acts"] as const) expect(one[part]).not.toEqual(other[part]);
   });
 
   it("[X5] whether the n-th chance of a fault strikes depends on seed, place and n alone", () => {
@@ -43,6 +43,13 @@ describe("a plan", () => {
     expect(new Set(rounds.flatMap(({ kills }) => kills.map(({ how }) => how))).size).toBe(3);
     expect(new Set(steps.map(({ evict }) => evict))).toEqual(new Set([undefined, "hibernate", "close"]));
     expect(steps.filter(({ cutAfter }) => cutAfter !== undefined).length).toBeGreaterThan(100);
+    expect(steps.filter(({ givesUp }) => givesUp).length).toBeGreaterThan(50);
+    const acts = rounds.flatMap((round) => round.acts);
+    expect(new Set(acts.map(({ does }) => does)).size).toBe(4);
+    const limits = acts.flatMap((act) => ("limits" in act ? Object.keys(act.limits)[0] : []));
+    expect(new Set(limits)).toEqual(new Set(["reportsPerSecondPerDevice", "readingsPerSecond", "devices"]));
+    const rotations = rounds.map(({ kills }) => kills.flatMap(({ rotation }) => rotation ?? []).join());
+    expect(new Set(rotations)).toEqual(new Set(["", "begins,ends"]));
   });
 });
 
@@ -51,36 +58,48 @@ describe("the ledger", () => {
 
   it("[X1] expects the last value sent of a reading, and each reading once", () => {
     const ledger = new Ledger();
-    for (const value of [1, 2, 2]) ledger.acknowledge([ledger.take(report(value), T0)]);
+    for (const value of [1, 2, 2]) ledger.acknowledge([ledger.take(report(value))], T0);
     expect(ledger.readings("d", "a")).toEqual([[T0, 2]]);
     expect([ledger.acknowledged, ledger.distinct]).toEqual([3, 1]);
     expect(ledger.hours("d", "a")).toEqual(new Map([[T0, { count: 1, sum: 2, min: 2, max: 2 }]]));
   });
 
+  it("[X112] expects nothing of a report that is given up, and of a device that was never taken", () => {
+    const ledger = new Ledger();
+    ledger.giveUp(ledger.take(report(1)));
+    expect([ledger.devices, ledger.distinct, ledger.isForbidden("d", "a", T0)]).toEqual([[], 0, true]);
+    ledger.take(report(1));
+    expect([ledger.devices, ledger.distinct, ledger.isForbidden("d", "a", T0)]).toEqual([["d"], 1, false]);
+  });
+
   it("[X1] corrects no reading that may still be on its way with its old value, until the runtime is dead", () => {
     const ledger = new Ledger();
-    const first = ledger.take(report(1), T0);
+    const first = ledger.take(report(1));
     ledger.doubt([first]);
-    expect(ledger.take(report(2), T0)).toEqual(report(1));
+    expect(ledger.take(report(2))).toEqual(report(1));
     ledger.endDoubts();
-    expect(ledger.take(report(2), T0)).toEqual(report(2));
+    expect(ledger.take(report(2))).toEqual(report(2));
   });
 });
 
-it("[X1] [X2] [D6] [D13] [S1] [S2] [S3] [S4] [S22] kills, cuts, evictions, bad queues and bad storage: nothing acknowledged is lost, nothing is counted twice", async () => {
-  const outcomes = await runRounds({ seed: 11, rounds: 3, servers: 2, play: playRound });
+it("[X1] [X2] [X111] [X112] [D6] [D13] [S1] [S2] [S3] [S4] [S22] kills, cuts, evictions, bad queues and bad storage, revocations, limits and new secrets: nothing acknowledged is lost, nothing is counted twice, nothing is done for a void token", async () => {
+  const outcomes = await runRounds({ seed: 15, rounds: 3, servers: 2, play: playRound });
   const faults: FaultCounts = {};
   for (const outcome of outcomes) {
     const { seed, error } = outcome;
     expect({ seed, error }).toEqual({ seed, error: undefined });
     if (outcome.error !== undefined) continue;
-    const { lost, doubled, examples, acknowledged } = outcome;
-    expect({ seed, lost, doubled, examples }).toEqual({ seed, lost: 0, doubled: 0, examples: [] });
+    const { lost, doubled, accepted, examples, acknowledged } = outcome;
+    expect({ seed, lost, doubled, accepted, examples }).toEqual({
+      ...{ seed, lost: 0, doubled: 0, accepted: 0, examples: [] },
+    });
     expect(acknowledged).toBeGreaterThan(300);
     addCounts(faults, outcome.faults);
   }
   const kills = OUTER_FAULTS.filter((fault) => fault.startsWith("kill"));
   expect(kills.some((kill) => faults[kill]! > 0)).toBe(true);
+  for (const fault of ["sent with a void token", "sent beyond a limit", "old secret dropped"] as const)
+    expect({ fault, times: faults[fault] ?? 0 }).not.toEqual({ fault, times: 0 });
   expect(Object.keys(faults).length).toBeGreaterThan(15);
 }, 240_000);
 

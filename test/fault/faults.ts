@@ -63,11 +63,26 @@ export const OUTER_FAULTS = [
   "forced eviction",
   "device deleted under way",
 ] as const;
+/** Done to it by its operator, in the midst of all that. */
+export const OPERATOR_FAULTS = [
+  "tenant's tokens revoked",
+  "device's tokens revoked",
+  "token revoked by id",
+  "limits changed",
+  "new secret beside the old",
+  "old secret dropped",
+  "sent with a void token",
+  "stream of a revoked token",
+  "sent beyond a limit",
+  "given up at a limit",
+] as const;
+export type OperatorFault = (typeof OPERATOR_FAULTS)[number];
+
 /** And in rounds of alerts. */
 export const OUTER_ALERT_FAULTS = ["forced eviction of a zone", "forced eviction of a channel"] as const;
 export type OuterFault = (typeof OUTER_FAULTS)[number] | (typeof OUTER_ALERT_FAULTS)[number];
 
-export type Fault = WorkerFault | AlertFault | ReceiverFault | OuterFault;
+export type Fault = WorkerFault | AlertFault | ReceiverFault | OuterFault | OperatorFault;
 export type FaultCounts = Partial<Record<Fault, number>>;
 export type FaultRates = Partial<Record<WorkerFault | AlertFault, number>>;
 export type ReceiverRates = Partial<Record<ReceiverFault, number>>;

@@ -24,16 +24,20 @@ export const HOUR_MS = 3_600_000;
 export class Ledger {
   readonly #devices = new Map<string, Map<string, Map<number, Entry>>>();
   readonly #receivedAt = new Map<string, number>();
+  /** Readings that were sent and must not be there, as `device/metric/at`. */
+  readonly #forbidden = new Set<string>();
   /** Readings in reports that were acknowledged, repetitions and corrections among them. */
   acknowledged = 0;
   /** Readings that were sent, each (device, metric, at) once. */
   distinct = 0;
+  /** What was done for a void token all the same, in words. */
+  readonly accepted: string[] = [];
 
   /**
    * Notes a report as about to be sent for the first time, and gives it as it may be sent: a reading in doubt is not
    * corrected, for its old value could arrive after the new one, and nobody could tell what should then hold.
    */
-  take({ device, at, metrics }: Report, clockMs: number): Report {
+  take({ device, at, metrics }: Report): Report {
     const sent: Report = { device, at, metrics: {} };
     for (const [metric, value] of Object.entries(metrics)) {
       const entries = this.#entriesOf(device, metric);
@@ -42,9 +46,26 @@ export class Ledger {
       const kept = known?.inDoubt ? known : { value, inDoubt: false };
       entries.set(at, kept);
       sent.metrics[metric] = kept.value;
+      this.#forbidden.delete(nameOf(device, metric, at));
     }
-    this.#receivedAt.set(device, Math.max(clockMs, this.#receivedAt.get(device) ?? 0));
     return sent;
+  }
+
+  /** Notes a report that is sent and must not be taken: its token is void. */
+  forbid({ device, at, metrics }: Report): void {
+    for (const metric of Object.keys(metrics)) this.#forbidden.add(nameOf(device, metric, at));
+  }
+
+  /** A report that was sent once, of instants of which nothing was said before, was refused and is given up: it must not be there. */
+  giveUp(report: Report): void {
+    for (const metric of Object.keys(report.metrics)) {
+      if (this.#entriesOf(report.device, metric).delete(report.at)) this.distinct -= 1;
+    }
+    this.forbid(report);
+  }
+
+  isForbidden(device: string, metric: string, at: number): boolean {
+    return this.#forbidden.has(nameOf(device, metric, at));
   }
 
   /** A line was cut, or an answer never came, with these on it. */
@@ -67,16 +88,21 @@ export class Ledger {
     this.#receivedAt.delete(device);
   }
 
-  acknowledge(reports: readonly Report[]): void {
-    for (const { metrics } of reports) this.acknowledged += Object.keys(metrics).length;
+  /** They were taken, when it was `clockMs` for the server. */
+  acknowledge(reports: readonly Report[], clockMs: number): void {
+    for (const { device, metrics } of reports) {
+      this.acknowledged += Object.keys(metrics).length;
+      this.#receivedAt.set(device, Math.max(clockMs, this.#receivedAt.get(device) ?? 0));
+    }
   }
 
   get devices(): string[] {
-    return [...this.#devices.keys()];
+    return [...this.#devices.keys()].filter((device) => this.metricsOf(device).length > 0);
   }
 
   metricsOf(device: string): string[] {
-    return [...this.#devices.get(device)!.keys()];
+    const metrics = [...(this.#devices.get(device) ?? [])];
+    return metrics.filter(([, entries]) => entries.size > 0).map(([metric]) => metric);
   }
 
   /** `[at, value]`, ascending. */
@@ -112,3 +138,5 @@ export class Ledger {
     return entries;
   }
 }
+
+const nameOf = (device: string, metric: string, at: number) => `${device}/${metric}/${at}`;

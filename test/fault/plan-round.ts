@@ -2,6 +2,7 @@
 import { Random } from "./chance.ts";
 import { drawRates, type FaultRates, type OuterFault, WORKER_FAULTS } from "./faults.ts";
 import { HOUR_MS, type Report } from "./ledger.ts";
+import { type Act, planActs, planRotation } from "./plan-acts.ts";
 
 /** What a device or gateway sends at once. */
 export interface Step {
@@ -18,6 +19,8 @@ export interface Step {
   evict?: "hibernate" | "close";
   /** Before it is sent the first device of the stream is deleted, and begins a new life with it. */
   deletesFirst?: boolean;
+  /** What of it is refused for a limit at its first sending is given up, and not sent again. */
+  givesUp?: boolean;
 }
 
 export interface Stream {
@@ -32,6 +35,8 @@ export interface Kill {
   afterShare: number;
   delayMs: number;
   how: Extract<OuterFault, `kill${string}`>;
+  /** It comes back with a new secret beside the old one, or without the old. */
+  rotation?: "begins" | "ends";
 }
 
 export interface Round {
@@ -40,6 +45,7 @@ export interface Round {
   rates: FaultRates;
   streams: Stream[];
   kills: Kill[];
+  acts: Act[];
   /** The cron ticks all the while, so that hours are computed and files written, merged and deleted under way. */
   cronTicks: boolean;
 }
@@ -79,7 +85,13 @@ export function planRound(seed: number, todayMs: number): Round {
     if (rates[fault] !== undefined) rates[fault] = Math.min(rates[fault], 0.05);
   }
   const cronTicks = deletes || random.hits(0.3);
-  return { seed, tenant: `fault-${seed}`, rates, streams, kills, cronTicks };
+  const office = new Random(seed, "acts");
+  const acts = planActs(office);
+  if (acts.some(({ does }) => does === "limit") && office.hits(0.5)) giveUpSome(streams[0]!, office, rates);
+  return {
+    ...{ seed, tenant: `fault-${seed}`, rates, streams, acts, cronTicks },
+    kills: planRotation(office, kills),
+  };
 }
 
 export function planKills(random: Random): Kill[] {
@@ -88,6 +100,12 @@ export function planKills(random: Random): Kill[] {
     delayMs: random.between(0, 40),
     how: random.pick(KILLS),
   })).sort((a, b) => a.afterShare - b.afterShare);
+}
+
+/** An object that dies after its commit may be asked again, and refuse what it has stored: nobody could tell. */
+function giveUpSome({ steps }: Stream, random: Random, rates: FaultRates): void {
+  for (const fault of WORKER_FAULTS) if (fault.startsWith("object dies")) delete rates[fault];
+  for (const step of steps) if (!step.isCorrection && random.hits(0.85)) step.givesUp = true;
 }
 
 function withOuterFaults(step: Step, kind: Stream["kind"], random: Random): Step {

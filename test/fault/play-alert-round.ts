@@ -6,10 +6,11 @@ import { TenantClient } from "../flow/tenant-client.ts";
 import { BadReceiver } from "./bad-receiver.ts";
 import { Random } from "./chance.ts";
 import { type AlertDifference, compareAlerts } from "./compare-alerts.ts";
+import { Credentials } from "./credentials.ts";
 import type { FaultCounts } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
 import { type AlertRound, CHANNELS, planAlertRound, RULES } from "./plan-alert-round.ts";
-import { playStream, type World } from "./play-stream.ts";
+import { playStream, speakerOf, type World } from "./play-stream.ts";
 import type { Play } from "./run-rounds.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { endOf, Storm } from "./storm.ts";
@@ -116,13 +117,14 @@ class PlayedAlertRound {
   }
 
   #world(): World {
-    const { tenant } = this.#round;
+    const { tenant, streams } = this.#round;
+    const holders = new Map(streams.map((stream) => [stream, speakerOf(stream)]));
     return {
       url: this.#server.url,
       ledger: this.#ledger,
       signal: AbortSignal.any([AbortSignal.timeout(ROUND_MS_MAX), this.#failed.signal]),
-      token: ({ kind, devices }) =>
-        kind === "device socket" ? this.#tenant.token("device", devices[0]) : this.#tenant.token("gateway"),
+      credentials: new Credentials(this.#tenant),
+      holderOf: (stream) => holders.get(stream)!,
       note: (fault) => this.#storm.note(fault),
       stepped: () => {
         this.#steps += 1;

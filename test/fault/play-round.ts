@@ -1,12 +1,17 @@
 // One round on a running server: everything is sent and broken at once; then faults end, the world settles, and every tier
 // is compared with the ledger.
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TenantClient } from "../flow/tenant-client.ts";
 import { compare, type Difference, storedOf } from "./compare.ts";
-import type { FaultCounts } from "./faults.ts";
+import { Credentials, type Holder } from "./credentials.ts";
+import type { Fault, FaultCounts } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
-import { planRound, type Round } from "./plan-round.ts";
-import { playStream, type World } from "./play-stream.ts";
+import { playActs } from "./operator.ts";
+import { LISTED, VIEWER } from "./plan-acts.ts";
+import { type Kill, planRound, type Round } from "./plan-round.ts";
+import { playStream, speakerOf, type World } from "./play-stream.ts";
+import { playViewer } from "./play-viewer.ts";
 import type { Play } from "./run-rounds.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { endOf, Storm } from "./storm.ts";
@@ -40,12 +45,19 @@ class PlayedRound {
   readonly #deleted: string[] = [];
   /** Where each deletion says how far it is. */
   readonly #deletions = new Map<string, string>();
+  readonly #credentials: Credentials;
+  /** Who speaks in each stream, and the viewer. */
+  readonly #holders: Holder[];
   #steps = 0;
 
   constructor(round: Round, server: ServerProcess, secret: string) {
     this.#round = round;
     this.#server = server;
-    this.#client = new TenantClient(server.url, secret, round.tenant);
+    // A round before may have left the server with another secret.
+    this.#client = new TenantClient(server.url, server.secrets[0] ?? secret, round.tenant);
+    this.#credentials = new Credentials(this.#client);
+    const holders: Holder[] = [...round.streams.map(speakerOf), { role: "viewer" }];
+    this.#holders = holders.map((holder, n) => ({ ...holder, isListed: LISTED.includes(n) }));
     this.#storm = new Storm(server, this.#client, round.seed, round.rates);
   }
 
@@ -55,7 +67,13 @@ class PlayedRound {
     await this.#storm.begin();
     const world = this.#world();
     const playing = Promise.all(streams.map((stream) => playStream(stream, world)));
-    await this.#abortingEachOther([playing, this.#killAll(playing), this.#tick(playing)]);
+    await this.#abortingEachOther([
+      playing,
+      this.#killAll(playing),
+      this.#operate(playing),
+      this.#watch(playing),
+      this.#tick(playing),
+    ]);
     await this.#client.ask("/local/fault/release", { method: "POST" });
     for (let i = 0; i < STORM_SEALINGS; i++) {
       await Promise.all(this.#ledger.devices.map((device) => this.#client.seal(device)));
@@ -75,6 +93,7 @@ class PlayedRound {
       faults: this.#storm.faults,
       lost: Math.max(found.lost, later.lost),
       doubled: Math.max(found.doubled, later.doubled),
+      accepted: Math.max(found.accepted, later.accepted),
       examples: [
         ...found.examples,
         ...later.examples
@@ -91,8 +110,8 @@ class PlayedRound {
       url,
       ledger: this.#ledger,
       signal: AbortSignal.any([secondsLeft, this.#failed.signal]),
-      token: ({ kind, devices }) =>
-        kind === "device socket" ? this.#client.token("device", devices[0]) : this.#client.token("gateway"),
+      credentials: this.#credentials,
+      holderOf: (stream) => this.#holders[this.#round.streams.indexOf(stream)]!,
       note: (fault) => this.#storm.note(fault),
       stepped: () => {
         this.#steps += 1;
@@ -144,11 +163,53 @@ class PlayedRound {
     }
   }
 
+  /** How much of the round has been sent. */
+  #share(): number {
+    return this.#steps / this.#round.streams.reduce((sum, { steps }) => sum + steps.length, 0);
+  }
+
   async #killAll(playing: Promise<unknown>): Promise<void> {
-    const all = this.#round.streams.reduce((sum, { steps }) => sum + steps.length, 0);
-    const share = () => this.#steps / all;
-    const killed = () => this.#ledger.endDoubts();
+    const killed = async ({ rotation }: Kill) => {
+      this.#ledger.endDoubts();
+      if (rotation !== undefined) await this.#rotate(rotation);
+    };
+    const share = () => this.#share();
     await this.#storm.killAll(this.#round.kills, share, endOf(playing), this.#failed.signal, killed);
+  }
+
+  /** All is dead. It begins again with a new secret beside the one it had, or without the old. */
+  async #rotate(rotation: "begins" | "ends"): Promise<void> {
+    if (rotation === "begins") {
+      const old = this.#client.secret;
+      this.#client.secret = createHash("sha256").update(`${this.#round.seed} ${old}`).digest("base64");
+      this.#server.secrets = [this.#client.secret, old];
+      this.#storm.note("new secret beside the old");
+    } else {
+      this.#server.secrets = [this.#client.secret];
+      await this.#credentials.keepOnly(this.#client.secret);
+      this.#storm.note("old secret dropped");
+    }
+  }
+
+  async #operate(playing: Promise<unknown>): Promise<void> {
+    const office = {
+      client: this.#client,
+      credentials: this.#credentials,
+      holders: this.#holders,
+      devices: this.#round.streams.flatMap(({ devices }) => devices),
+      signal: this.#failed.signal,
+      note: (fault: Fault) => this.#storm.note(fault),
+    };
+    await playActs(office, this.#round.acts, () => this.#share(), endOf(playing));
+  }
+
+  async #watch(playing: Promise<unknown>): Promise<void> {
+    const watched = {
+      ...{ url: this.#server.url, ledger: this.#ledger, credentials: this.#credentials },
+      ...{ viewer: this.#holders[VIEWER]!, signal: this.#failed.signal },
+      note: (fault: Fault) => this.#storm.note(fault),
+    };
+    await playViewer(watched, endOf(playing));
   }
 
   async #tick(playing: Promise<unknown>): Promise<void> {

@@ -7,6 +7,7 @@ import {
   addCounts,
   type Fault,
   type FaultCounts,
+  OPERATOR_FAULTS,
   OUTER_ALERT_FAULTS,
   OUTER_FAULTS,
   RECEIVER_FAULTS,
@@ -34,11 +35,12 @@ interface Game<R> {
 
 const READINGS: Game<RoundResult> = {
   play: playRound,
-  faults: [...OUTER_FAULTS, ...WORKER_FAULTS],
+  faults: [...OUTER_FAULTS, ...OPERATOR_FAULTS, ...WORKER_FAULTS],
   sums: [["readings acknowledged", ({ acknowledged }) => acknowledged]],
   costs: [
     ["lost", ({ lost }) => lost],
     ["doubled", ({ doubled }) => doubled],
+    ["accepted that should not be", ({ accepted }) => accepted],
   ],
 };
 

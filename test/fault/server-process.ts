@@ -17,6 +17,8 @@ interface Answer {
 
 export class ServerProcess {
   readonly url: string;
+  /** What it signs with from its next start on, and what it takes beside; none: as the script has it. */
+  secrets: readonly string[] = [];
   readonly #port: number;
   readonly #state: string;
   readonly #command: string[];
@@ -41,7 +43,10 @@ export class ServerProcess {
     const path = fileURLToPath(new URL(script!, import.meta.url));
     const child = spawn(
       process.execPath,
-      [path, "--port", String(this.#port), "--state", this.#state, ...options],
+      [
+        ...[path, "--port", String(this.#port), "--state", this.#state, ...options],
+        ...this.secrets.flatMap((secret) => ["--secret", secret]),
+      ],
       { stdio: ["ignore", "pipe", "pipe", "ipc"] },
     );
     this.#child = child;

@@ -53,15 +53,20 @@ process.on("message", (order: ServerOrder) => {
 });
 
 const { values } = parseArgs({
-  options: { port: { type: "string" }, state: { type: "string" }, worker: { type: "string" } },
+  options: {
+    ...{ port: { type: "string" }, state: { type: "string" }, worker: { type: "string" } },
+    secret: { type: "string", multiple: true, default: [] },
+  },
 });
+const [secret, old] = values.secret;
+const secrets = { ...(secret && { TOKEN_SECRET: secret }), ...(old && { TOKEN_SECRET_OLD: old }) };
 run = await startLocal({
   port: Number(values.port),
   state: values.state,
   split: false,
   tenant: "fault",
   main: values.worker,
-  vars: VARS,
+  vars: { ...VARS, ...secrets },
   batchTimeoutSeconds: 0.1,
   quiet: true,
 });

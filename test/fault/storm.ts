@@ -47,7 +47,7 @@ export class Storm {
     share: () => number,
     isOver: () => boolean,
     signal: AbortSignal,
-    killed: () => void,
+    killed: (kill: Kill) => void | Promise<void>,
   ): Promise<void> {
     for (const kill of kills) {
       while (share() < kill.afterShare && !isOver()) await sleep(5);
@@ -57,13 +57,14 @@ export class Storm {
     }
   }
 
-  async #kill({ how, delayMs }: Kill, killed: () => void): Promise<void> {
+  async #kill(kill: Kill, killed: (kill: Kill) => void | Promise<void>): Promise<void> {
+    const { how, delayMs } = kill;
     await this.#takeCounts({ seed: this.#seed, rates: this.#rates }).catch(() => undefined);
     if (how === "kill -9 of the runtime first") await this.#server.kill({ runtimeFirst: true });
     else if (how === "kill -9 of process and runtime") await this.#server.kill();
     else await this.#server.kill({ runtimeAfterMs: (delayMs * 37) % ORPHAN_MS_MAX });
     this.note(how);
-    killed();
+    await killed(kill);
     await this.#server.start();
     this.#lives += 1;
     const seed = Math.floor(chance(this.#seed, "life", this.#lives) * 2 ** 31);

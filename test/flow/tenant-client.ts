@@ -24,17 +24,18 @@ export interface Asked {
 export class TenantClient {
   readonly url: string;
   readonly tenant: string;
-  readonly #secret: string;
+  /** What tokens are signed with. */
+  secret: string;
 
   constructor(url: string, secret: string, tenant: string) {
     this.url = url;
     this.tenant = tenant;
-    this.#secret = secret;
+    this.secret = secret;
   }
 
   token(role: Role, device?: string, nowMs = Date.now()): Promise<string> {
     const tenant = role === "owner" ? undefined : this.tenant;
-    return signToken({ tenant, role, device, ttlSeconds: 3_600 }, this.#secret, nowMs);
+    return signToken({ tenant, role, device, ttlSeconds: 3_600 }, this.secret, nowMs);
   }
 
   async ask(path: string, { method = "GET", token, body, headers = {} }: Asked = {}): Promise<Answer> {
