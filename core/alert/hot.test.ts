@@ -14,7 +14,7 @@ function judged(more: Partial<RuleInput>, ...steps: [at: number, coolsAt: number
   });
 }
 
-it("[A201] it fires while the device is hot, and ends when it was not for a minute", () => {
+it("[A75] it fires while the device is hot, and ends when it was not for a minute", () => {
   expect(
     judged(
       {},
@@ -39,7 +39,7 @@ it("[A201] it fires while the device is hot, and ends when it was not for a minu
   ]);
 });
 
-it("[A201] a device that fell silent was cool from the instant on at which it cooled", () => {
+it("[A75] a device that fell silent was cool from the instant on at which it cooled", () => {
   expect(judged({}, [0, 5_000], [5_000 + MINUTE_MS, 5_000])).toEqual(["fired 65000", "resolved -"]);
   const lasting = { forMs: 5 * MINUTE_MS };
   expect(judged(lasting, [0, 5_000], [6 * MINUTE_MS, 5_000], [6 * MINUTE_MS, 20 * MINUTE_MS])).toEqual([
@@ -49,7 +49,7 @@ it("[A201] a device that fell silent was cool from the instant on at which it co
   ]);
 });
 
-it("[A201] `forMs` is how long it has to be hot, and the alert says how much the device sends", () => {
+it("[A75] `forMs` is how long it has to be hot, and the alert says how much the device sends", () => {
   expect(judged({ forMs: 1_000 }, [0, 500], [400, 1_400], [999, 1_999], [1_000, 2_000])).toEqual([
     " -",
     " -",

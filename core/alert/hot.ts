@@ -1,4 +1,4 @@
-// How much a device sends, and our clock → the alerts of its hot rules (SPEC A201).
+// How much a device sends, and our clock → the alerts of its hot rules (SPEC A75).
 import type { AlertEvent } from "../../schemas/alert.ts";
 import { calmMsOf, decide, eventsOf } from "./episode.ts";
 import { type AlertsState, memoryOf, type Subject } from "./state.ts";

@@ -42,7 +42,7 @@ it.each([
     "device,latitude\np-1,north",
     [{ line: 2, value: { device: "p-1", location: { latitude: "north" } } }],
   ],
-])("[I301] a file of devices is read as the importer reads CSV: %s", async (_, text, lines) => {
+])("[I49] a file of devices is read as the importer reads CSV: %s", async (_, text, lines) => {
   expect(await parse(text)).toEqual(lines);
 });
 
@@ -52,11 +52,11 @@ it.each([
   ["device,zone,zone\np,x,y", /zone is there twice/],
   ["id,zone\np,x", /no column is called device.*"id,zone"/],
   ["sep=;\ndevice,zone\np,x", /no column is called device/],
-])("[I301] a header that has not the columns is refused by name: %j", async (text, says) => {
+])("[I49] a header that has not the columns is refused by name: %j", async (text, says) => {
   await expect(parse(text)).rejects.toThrow(says);
 });
 
-it("[I302] of too many lines one too many is read", async () => {
+it("[I50] of too many lines one too many is read", async () => {
   const text = `device\n${Array.from({ length: 50 }, (_, i) => `d${i}`).join("\n")}`;
   expect(await parse(text, 9)).toHaveLength(10);
   expect(await parse(text, 50)).toHaveLength(50);

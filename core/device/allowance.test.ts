@@ -98,7 +98,7 @@ describe("what a device may send", () => {
   });
 });
 
-it("[F201] what is left is said when it is less than one report, and never where what is beyond it is thinned", () => {
+it("[F44] what is left is said when it is less than one report, and never where what is beyond it is thinned", () => {
   const device = deviceOf(5, 2);
   expect(spentOf(device)).toBeUndefined();
   draw(device, 1, NOW);

@@ -34,7 +34,7 @@ describe("how hot a device is", () => {
     expect([isHot(sending(1, 50, null), NOW), isHot(sending(1, 200, null), NOW)]).toEqual([true, false]);
   });
 
-  it("[F11] [A201] until when it is hot is known exactly; of one that is not, when it was heard last", () => {
+  it("[F11] [A75] until when it is hot is known exactly; of one that is not, when it was heard last", () => {
     const device = sending(1, 50);
     const until = coolsAt(device);
     expect([isHot(device, until - 1), isHot(device, until)]).toEqual([true, false]);

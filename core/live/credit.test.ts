@@ -29,7 +29,7 @@ function send(frameBytes: number, most: number, answer: (askedSeq: number) => nu
 }
 
 it.each([100, 10_000, 999_999])(
-  "[L101] a viewer that answers nothing is asked once and cut a megabyte later, with frames of %i bytes",
+  "[L26] a viewer that answers nothing is asked once and cut a megabyte later, with frames of %i bytes",
   (frameBytes) => {
     const { isCut, bytes, asked } = send(frameBytes, 1e5, () => undefined);
     expect([isCut, asked]).toEqual([true, 1]);
@@ -38,17 +38,17 @@ it.each([100, 10_000, 999_999])(
   },
 );
 
-it("[L101] one that answers is asked each 256 KB, and never cut", () => {
+it("[L26] one that answers is asked each 256 KB, and never cut", () => {
   const { isCut, asked } = send(1_000, 1e5, (seq) => seq);
   expect([isCut, asked]).toEqual([false, Math.floor(1e5 / Math.ceil(ASK_EVERY_BYTES / 1_000))]);
 });
 
-it("[L101] a number that was not asked for is no answer", () => {
+it("[L26] a number that was not asked for is no answer", () => {
   expect(send(1_000, 1e5, (seq) => seq - 1).isCut).toBe(true);
   expect(send(1_000, 1e5, () => Number.MAX_SAFE_INTEGER).isCut).toBe(true);
 });
 
-it("[L101] what was sent since the question counts on when it is answered", () => {
+it("[L26] what was sent since the question counts on when it is answered", () => {
   const asked = afterSending(FULL_CREDIT, { bytes: ASK_EVERY_BYTES, seq: 7 });
   expect(asked).toEqual({ bytes: 0, askedSeq: 7 });
   const more = afterSending(asked, { bytes: 900_000, seq: 8 });
@@ -60,7 +60,7 @@ it("[L101] what was sent since the question counts on when it is answered", () =
 });
 
 it.each([1, 300, 5_000])(
-  "[L101] however often the object sleeps, at least what was sent is counted, with frames of %i bytes",
+  "[L26] however often the object sleeps, at least what was sent is counted, with frames of %i bytes",
   (frameBytes) => {
     let credit: Credit | undefined;
     let written: Credit | undefined;

@@ -31,12 +31,12 @@ const snapshot = (glances: readonly DeviceGlance[], missing: string[] = [], aler
 };
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-it("[L102] what fits is shown whole, and nothing is said to be left out", () => {
+it("[L27] what fits is shown whole, and nothing is said to be left out", () => {
   const glances = [glance(2, 50), glance(1, 3)];
   expect(snapshot(glances)).toEqual({ devices: [glances[1], glances[0]], missing: [], alerts: [] });
 });
 
-it("[L102] too many metrics: every device is there, those of few metrics whole, the others with their newest", () => {
+it("[L27] too many metrics: every device is there, those of few metrics whole, the others with their newest", () => {
   const { devices, devicesLeftOut } = snapshot([
     ...numbers(400).map((i) => glance(i, 50)),
     ...numbers(100).map((i) => glance(1_000 + i, 3)),
@@ -49,7 +49,7 @@ it("[L102] too many metrics: every device is there, those of few metrics whole, 
   expect(devices.at(-1)).toEqual(glance(1_099, 3));
 });
 
-it("[L102] too many devices: those that reported last, each with a metric, and the others are counted", () => {
+it("[L27] too many devices: those that reported last, each with a metric, and the others are counted", () => {
   const { devices, devicesLeftOut } = snapshot(numbers(9_000).map((i) => glance(i, 50)));
   expect(devices.length + devicesLeftOut!).toBe(9_000);
   expect(devices.length).toBeGreaterThan(1_000);
@@ -59,7 +59,7 @@ it("[L102] too many devices: those that reported last, each with a metric, and t
   expect(devices.every(({ metricsLeftOut }) => metricsLeftOut === 49)).toBe(true);
 });
 
-it("[L102] devices, alerts and who did not answer are at most a mebibyte together, whatever there is of each, and whoever answers first", () => {
+it("[L27] devices, alerts and who did not answer are at most a mebibyte together, whatever there is of each, and whoever answers first", () => {
   const glances = numbers(6_000).map((i) => glance(i, i % 50));
   const missing = numbers(50_000).map((i) => `${"m".repeat(120)}-${i}`);
   const alerts = numbers(20_000).map((i) => alert(i, i === 5 ? "critical" : i % 2 ? "warning" : "info"));
@@ -76,7 +76,7 @@ it("[L102] devices, alerts and who did not answer are at most a mebibyte togethe
   expect(snapshot(glances.toReversed(), missing, alerts.toReversed())).toEqual(all);
 });
 
-it("[L102] no more than two snapshots are held at once, however many answer", () => {
+it("[L27] no more than two snapshots are held at once, however many answer", () => {
   const fit = new SnapshotFit(50);
   let held = 0;
   for (let i = 0; i < 20_000; i++) {
@@ -86,7 +86,7 @@ it("[L102] no more than two snapshots are held at once, however many answer", ()
   expect(held).toBeLessThanOrEqual(2 * SNAPSHOT_BYTES_MAX + jsonBytes(glance(0, 50)));
 });
 
-it("[L103] pages have every device once, with its metrics, and who did not answer; none is larger than a snapshot", () => {
+it("[L28] pages have every device once, with its metrics, and who did not answer; none is larger than a snapshot", () => {
   const names = numbers(1_000).map((i) => glance(i, 0).device);
   const seen: string[] = [];
   let after = "";

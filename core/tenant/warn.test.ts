@@ -40,11 +40,11 @@ describe("how near a tenant is to a limit", () => {
     [75, true, "near"],
     [74.9, true, "ok"],
     [0, true, "ok"],
-  ] as const)("[F711] %d %% is, warned %s, %s", (used, isWarned, state) => {
+  ] as const)("[F48] %d %% is, warned %s, %s", (used, isWarned, state) => {
     expect(limitStateOf(uses(used), 100, isWarned)).toBe(state);
   });
 
-  it("[F711] who was refused is over it, who uses nothing of a limit of 0 is not, and without a limit all is well", () => {
+  it("[F48] who was refused is over it, who uses nothing of a limit of 0 is not, and without a limit all is well", () => {
     expect(limitStateOf(uses(1, true), 100, false)).toBe("over");
     expect(limitStateOf(uses(0), 0, false)).toBe("ok");
     expect(limitStateOf(uses(0, true), 0, false)).toBe("over");
@@ -54,15 +54,15 @@ describe("how near a tenant is to a limit", () => {
 });
 
 describe("warnings", () => {
-  it("[A701] use that sways around the limit is one crossing, and less than 75 % ends it", () => {
+  it("[A78] use that sways around the limit is one crossing, and less than 75 % ends it", () => {
     expect(warnings(79, 80, 79, 100, 75, 74, 74)).toEqual(["", "fire", "", "", "", "resolve", ""]);
   });
 
-  it("[A702] the next crossing is told six hours after the one before, if it lasts until then", () => {
+  it("[A79] the next crossing is told six hours after the one before, if it lasts until then", () => {
     expect(warnings(90, 0, 90, 0, 90, 90, 90, 90)).toEqual(["fire", "resolve", "", "", "", "", "fire", ""]);
   });
 
-  it("[A702] nothing new is told before what was told is confirmed", () => {
+  it("[A79] nothing new is told before what was told is confirmed", () => {
     let warning = warn(undefined, uses(90), 100, AT);
     warning = warn(warning, uses(10), 100, AT + 1);
     expect(warning?.waiting.map(({ kind }) => kind)).toEqual(["fire", "resolve"]);
@@ -71,7 +71,7 @@ describe("warnings", () => {
     expect(warn(warning, uses(90), 100, AT + 24 * HOUR_MS)).toMatchObject({ firedAt: AT + 24 * HOUR_MS });
   });
 
-  it("[A702] a warning that silences held back until it was over is only resolved", () => {
+  it("[A79] a warning that silences held back until it was over is only resolved", () => {
     const held = confirm(warn(undefined, uses(90), 100, AT)!, "fire", AT + HOUR_MS);
     expect(held.waiting).toEqual([{ kind: "fire", dueAt: AT + HOUR_MS, isHeld: true }]);
     const over = warn(held, uses(10), 100, AT + 1);
@@ -80,14 +80,14 @@ describe("warnings", () => {
     expect(confirm(sentBefore, "fire", AT + HOUR_MS).waiting).toEqual(over?.waiting);
   });
 
-  it("[A701] a limit that is raised or taken away ends its warning", () => {
+  it("[A78] a limit that is raised or taken away ends its warning", () => {
     const warning = warn(undefined, uses(8, true), 10, AT);
     expect(warn(warning, uses(8), 100, AT + 1)?.cleared).toEqual({ at: AT + 1, used: 8, most: 100 });
     expect(warn(warning, uses(0), null, AT + 1)?.cleared).toEqual({ at: AT + 1, used: 0, most: null });
     expect(warn(undefined, uses(8, true), null, AT)).toBeUndefined();
   });
 
-  it("[A703] what is not confirmed is due again, under the key it had", () => {
+  it("[A80] what is not confirmed is due again, under the key it had", () => {
     const warning = warn(undefined, uses(90), 100, AT)!;
     const again = sent(warning, AT, AT + 30_000);
     expect(again.waiting).toEqual([{ kind: "fire", dueAt: AT + 30_000, isHeld: false }]);
@@ -97,7 +97,7 @@ describe("warnings", () => {
 });
 
 describe("readings a second", () => {
-  it("[F711] they are judged over whole minutes, and at the first refusal of one", () => {
+  it("[F48] they are judged over whole minutes, and at the first refusal of one", () => {
     const rate = newUseRate(AT);
     expect(measure(rate, 600, false, AT + 59_999)).toBeUndefined();
     expect(measure(rate, 600, false, AT + 60_000)).toEqual({ used: 20, isRefused: false });
@@ -129,7 +129,7 @@ describe("what people read", () => {
     ["storageBytes", "WARNING · Limit of storage · acme uses 8 of 10 bytes of files"],
     ["readingsPerSecond", "WARNING · Limit of readings a second · acme uses 8 of 10 readings a second"],
     ["viewers", "WARNING · Limit of viewers · acme uses 8 of 10 streams open at once"],
-  ] as const)("[A704] a warning about %s says what is used, what happens and what to do", (name, title) => {
+  ] as const)("[A81] a warning about %s says what is used, what happens and what to do", (name, title) => {
     const message = messageAbout(name, [8, 10]);
     expect(message.title).toBe(title);
     expect(message.lines).toEqual([
@@ -137,7 +137,7 @@ describe("what people read", () => {
     ]);
   });
 
-  it("[A704] its end says why, and there are no links", () => {
+  it("[A81] its end says why, and there are no links", () => {
     const over = messageAbout("devices", [8, 10], [7, 10]);
     expect(over.title).toBe("Resolved: WARNING · Limit of devices · acme uses 7 of 10 devices");
     expect(over.lines).toEqual([
@@ -148,14 +148,14 @@ describe("what people read", () => {
     expect([over.incidentLink, over.chartLink(over.snapshot.alerts[0]!)]).toEqual([null, null]);
   });
 
-  it("[A704] a delivery names the limit that its warning was about", () => {
+  it("[A81] a delivery names the limit that its warning was about", () => {
     const warning = warn(undefined, uses(8), 10, AT)!;
     expect(warnedLimit(warningId("storageBytes", warning))).toBe("Limit of storage");
     expect(warnedLimit("north.7")).toBeUndefined();
     expect(warnedLimit(`north.1.${AT}`)).toBeUndefined();
   });
 
-  it("[A701] PagerDuty, Opsgenie and Alertmanager know a warning and its end by one name", () => {
+  it("[A78] PagerDuty, Opsgenie and Alertmanager know a warning and its end by one name", () => {
     const pair = [messageAbout("viewers", [8, 10]), messageAbout("viewers", [8, 10], [1, 10])];
     const name = `~limits.viewers-${AT}@acme`;
     const bodies = (target: Parameters<typeof requestOf>[1]) =>

@@ -4,7 +4,7 @@ import { personOf, roleOf } from "./access.ts";
 
 const ada = { email: "ada@acme.example", groups: ["ops", "all"] };
 
-it("[I408] a person has the greatest role of the rules that fit, by address, domain or group", () => {
+it("[I63] a person has the greatest role of the rules that fit, by address, domain or group", () => {
   expect(roleOf(ada, [])).toBeUndefined();
   expect(roleOf(ada, [{ email: "ADA@acme.example", role: "viewer" }])).toBe("viewer");
   expect(roleOf(ada, [{ domain: "Acme.example", role: "operator" }])).toBe("operator");
@@ -16,7 +16,7 @@ it("[I408] a person has the greatest role of the rules that fit, by address, dom
   ).toBe("admin");
 });
 
-it("[I408] what looks like a rule's address or domain does not fit it", () => {
+it("[I63] what looks like a rule's address or domain does not fit it", () => {
   const rules = accessRules.parse([
     { domain: "acme.example", role: "admin" },
     { email: "ada@acme.example", role: "admin" },
@@ -27,7 +27,7 @@ it("[I408] what looks like a rule's address or domain does not fit it", () => {
   expect(roleOf({ email: "a@acme.example@evil.example", groups: [] }, rules)).toBeUndefined();
 });
 
-it("[I407] whom claims name: a person by an address; a service, or a name of two lines, is nobody", () => {
+it("[I62] whom claims name: a person by an address; a service, or a name of two lines, is nobody", () => {
   expect(personOf({ email: "Ada@Acme.example", custom: { groups: ["ops", 7] } })).toEqual({
     email: "ada@acme.example",
     groups: ["ops"],
@@ -52,6 +52,6 @@ it.each([
   [{ domain: "*", role: "viewer" }],
   [{ email: "a@b.example", role: "gateway" }],
   [{ email: "a@b.example", role: "viewer", more: 1 }],
-])("[I408] %j is no rule", (rule) => {
+])("[I63] %j is no rule", (rule) => {
   expect(accessRules.safeParse([rule]).success).toBe(false);
 });

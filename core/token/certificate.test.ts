@@ -12,7 +12,7 @@ const good: ClientCertificate = {
   certNotAfter: "Dec 22 19:39:00 2028 GMT",
 };
 
-it("[I413] a verified certificate of the named issuer is the device of its common name, while it holds", () => {
+it("[I68] a verified certificate of the named issuer is the device of its common name, while it holds", () => {
   const caller = {
     tenant: "acme",
     role: "device",
@@ -24,7 +24,7 @@ it("[I413] a verified certificate of the named issuer is the device of its commo
   expect(callerOfCertificate(good, SKI.replaceAll(":", "").toLowerCase())).toEqual(caller);
 });
 
-it("[I413] no certificate is no caller", () => {
+it("[I68] no certificate is no caller", () => {
   for (const none of [undefined, null, {}, { certPresented: "0", certVerified: "NONE" }])
     expect(callerOfCertificate(none, SKI)).toBeUndefined();
 });
@@ -49,13 +49,13 @@ it.each<[what: string, wrong: Partial<Record<keyof ClientCertificate, string | u
   ["with an escaped name", { certSubjectDNRFC2253: "CN=acme/pump\\,1" }],
   ["with a quoted name", { certSubjectDNRFC2253: 'CN="acme/pump-1"' }],
   ["without its time", { certNotBefore: "", certNotAfter: "" }],
-])("[I413] one that is %s is refused", (_what, wrong) => {
+])("[I68] one that is %s is refused", (_what, wrong) => {
   expect(() => callerOfCertificate({ ...good, ...wrong } as ClientCertificate, SKI)).toThrow(
     expect.objectContaining({ code: "token_invalid" }),
   );
 });
 
-it("[I413] an issuer that is not named lets no certificate in", () => {
+it("[I68] an issuer that is not named lets no certificate in", () => {
   expect(() => callerOfCertificate({ ...good, certIssuerSKI: "" }, "")).toThrow(/issuer/);
   expect(() => callerOfCertificate({ ...good, certIssuerSKI: "::" }, " : ")).toThrow(/issuer/);
 });

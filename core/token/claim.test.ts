@@ -48,7 +48,7 @@ const judge = (
   return judged.verdict === "refused" ? judged.code : judged.verdict;
 };
 
-it("[I304] a key is for so many devices of its names, until it expires or is revoked", () => {
+it("[I52] a key is for so many devices of its names, until it expires or is revoked", () => {
   expect(judge({}, {})).toBe("new");
   expect(judge({ devicePrefix: null }, {}, { device: "fan-1" })).toBe("new");
   expect(judge({ revokedAt: 5 }, {})).toBe("token_revoked");
@@ -59,7 +59,7 @@ it("[I304] a key is for so many devices of its names, until it expires or is rev
   expect(judge({ claimed: 2 }, {})).toBe("key_used_up");
 });
 
-it("[I305] only who knows the secret gets the token again, as long as key and token hold", () => {
+it("[I53] only who knows the secret gets the token again, as long as key and token hold", () => {
   expect(judge({}, claimed())).toBe("again");
   expect(judge({ claimed: 2 }, claimed())).toBe("again");
   expect(judge({}, claimed("other"))).toBe("already_claimed");
@@ -70,7 +70,7 @@ it("[I305] only who knows the secret gets the token again, as long as key and to
   expect(judge({ expiresAt: NOW }, claimed())).toBe("token_expired");
 });
 
-it("[I306] a device that reports, has a token or had one revoked is not claimed", () => {
+it("[I54] a device that reports, has a token or had one revoked is not claimed", () => {
   expect(judge({}, { hasReported: true })).toBe("already_claimed");
   expect(judge({}, { hasToken: true })).toBe("already_claimed");
   expect(judge({}, { wasRevoked: true })).toBe("already_claimed");

@@ -41,7 +41,7 @@ describe("token", () => {
     });
   });
 
-  it("[I101] an owner's token is of no tenant, and only the deployment signs it", async () => {
+  it("[I70] an owner's token is of no tenant, and only the deployment signs it", async () => {
     const owner = { role: "owner", ttlSeconds: 60 } as const;
     const caller = { tenant: "*", role: "owner", issuedAtMs: nowMs, expiresAt: nowMs + 60_000 };
     expect(await verifyToken(await signToken(owner, secret, nowMs), [secret], nowMs)).toEqual(caller);

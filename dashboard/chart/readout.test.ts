@@ -60,7 +60,7 @@ describe("readoutOf", () => {
     expect(what(raw(), null, atMs)).toBe("");
   });
 
-  it("[L107] of a window it says how many more readings were thinned", () => {
+  it("[L32] of a window it says how many more readings were thinned", () => {
     const startMs = Date.UTC(2026, 0, 5, 14);
     const of = { device: "d", metric: "m", segments: [], next: null };
     const figures = { count: 2, min: 1, max: 3, mean: 2, sum: 4, stddev: 1, first: 1, last: 3 };

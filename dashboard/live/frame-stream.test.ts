@@ -75,7 +75,7 @@ describe("ZoneStream", () => {
     expect(frames).toHaveLength(2);
   });
 
-  it("[L106] says that it received what it is asked about, and tells nobody of the question", () => {
+  it("[L31] says that it received what it is asked about, and tells nobody of the question", () => {
     const { frames, said, sockets, open, send, lose, runTimer } = world();
     open();
     send({ type: "snapshot", seq: 41, devices: [] });

@@ -99,7 +99,7 @@ describe("applyFrames", () => {
   });
 });
 
-describe("[L106] what a snapshot had no room for", () => {
+describe("[L31] what a snapshot had no room for", () => {
   const crowded = {
     ...snapshot(7, [glance("a", { metricsLeftOut: 2 })], ["m"]),
     devicesLeftOut: 2,

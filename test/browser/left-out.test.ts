@@ -25,7 +25,7 @@ describe.skipIf(executablePath === undefined)("what is left out, in Chromium", (
     return page;
   }
 
-  it("[L106] a zone's page says what its snapshot left out, less of it as devices report, and answers what it is asked", async ({
+  it("[L31] a zone's page says what its snapshot left out, less of it as devices report, and answers what it is asked", async ({
     expect,
   }) => {
     const now = Date.now();
@@ -70,7 +70,7 @@ describe.skipIf(executablePath === undefined)("what is left out, in Chromium", (
     await page.close();
   });
 
-  it("[L107] a device's page says how many readings were thinned, of the range and of a window", async ({
+  it("[L32] a device's page says how many readings were thinned, of the range and of a window", async ({
     expect,
   }) => {
     const demo = server.tenant("demo");

@@ -55,7 +55,7 @@ describe("the judge", () => {
     return { lost: lost > 0, doubled: doubled > 0, accepted };
   }
 
-  it("[X111] [X112] finds nothing where all is well", async () => {
+  it("[X8] [X9] finds nothing where all is well", async () => {
     expect(await judge(sent)).toEqual({ lost: false, doubled: false, accepted: 0 });
     const world = await judge([sent[0]!, sent[2]!], { acknowledged: [sent[0]!, sent[2]!], given: [refused] });
     expect(world).toEqual({ lost: false, doubled: false, accepted: 0 });
@@ -71,14 +71,14 @@ describe("the judge", () => {
     });
   });
 
-  it("[X112] sees a reading that was refused, and is there: hot and cold", async () => {
+  it("[X9] sees a reading that was refused, and is there: hot and cold", async () => {
     const acknowledged = [sent[0]!, sent[2]!];
     expect(await judge([sent[0]!, refused, sent[2]!], { acknowledged, given: [refused] })).toMatchObject({
       accepted: 2,
     });
   });
 
-  it("[X112] expects a reading that was refused and sent again", async () => {
+  it("[X9] expects a reading that was refused and sent again", async () => {
     const ledger = new Ledger();
     for (const reading of [sent[0]!, sent[2]!]) ledger.acknowledge([ledger.take(reportOf(reading))], T0);
     ledger.giveUp(ledger.take(reportOf(sent[1]!)));
@@ -124,7 +124,7 @@ describe("a void token", () => {
       async () => ({ fits: () => true, isCertain: true }),
     );
 
-  it("[X111] that is taken over HTTPS is seen, and a new one is none", async () => {
+  it("[X8] that is taken over HTTPS is seen, and a new one is none", async () => {
     const world = worldAt(await gullible());
     const gateway: Holder = { role: "gateway" };
     const steps = [T0, T0 + HOUR_MS].map((at) => ({
@@ -147,7 +147,7 @@ describe("a void token", () => {
     expect(world.ledger.acknowledged).toBe(2);
   });
 
-  it("[X111] whose stream goes on is seen, and so is each answer to it", async () => {
+  it("[X8] whose stream goes on is seen, and so is each answer to it", async () => {
     const world = worldAt(await gullible(() => void revoke(world.credentials)));
     const viewer: Holder = { role: "viewer" };
     const first = await world.credentials.of(viewer);

@@ -60,13 +60,13 @@ const asks = async (assertion: string) => {
   return { status: response.status, ...((await response.json()) as { code?: string; name?: string }) };
 };
 
-it("[I411] while the team does not show its keys nobody is let in, and that is said", async () => {
+it("[I66] while the team does not show its keys nobody is let in, and that is said", async () => {
   expect(await asks(await signed())).toMatchObject({ status: 503, code: "unavailable" });
   isAway = false;
   expect(await asks(await signed())).toMatchObject({ status: 200, name: "ada@acme.example" });
 });
 
-it("[I407] what is not signed by the team, for this application and for now, lets nobody in", async () => {
+it("[I62] what is not signed by the team, for this application and for now, lets nobody in", async () => {
   const other = await generateKeyPair("RS256");
   const base64url = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const spki = new TextEncoder().encode(await exportSPKI(pair.publicKey));

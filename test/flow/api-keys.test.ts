@@ -6,7 +6,7 @@ import { eachSharedTopology } from "./topology.ts";
 import { until } from "./until.ts";
 
 eachSharedTopology((server) => {
-  it("[I402] [I403] [I406] a key is taken by every Worker at the doors of its role, until it is revoked", async () => {
+  it("[I57] [I58] [I61] a key is taken by every Worker at the doors of its role, until it is revoked", async () => {
     const acme = server.tenant("keys");
     const token = await acme.token("admin");
     const make = async (name: string, role: string) => {

@@ -22,7 +22,7 @@ async function take(tenant: TenantClient, path: string, folder: string): Promise
 }
 
 eachTopology((server) => {
-  it("[S701] [S702] the files of an export and of the archive have every device and every reading that was acknowledged", async () => {
+  it("[S56] [S57] the files of an export and of the archive have every device and every reading that was acknowledged", async () => {
     const tenant = server.tenant("export");
     const now = Date.now();
     for (const [number, device] of DEVICES.entries()) {

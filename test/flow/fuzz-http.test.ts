@@ -19,7 +19,7 @@ afterAll(() => opened.close());
 const doorOf = (name: string): Door => opened.doors.find((door) => door.name === `${name}, sent`)!;
 
 it.each(DOORS.map(({ name }) => name))(
-  "[F605] %s: a running server takes what fits and nothing else, and no answer is a fault of ours",
+  "[F42] %s: a running server takes what fits and nothing else, and no answer is a fault of ours",
   async (name) => {
     const { bodies, taken, wrong } = await fuzz(doorOf(name), BODIES, SEED);
     expect(wrong).toEqual([]);
@@ -27,7 +27,7 @@ it.each(DOORS.map(({ name }) => name))(
   },
 );
 
-it("[F605] a body sixteen times as large takes time in proportion, and the server's memory is known where there is /proc", async () => {
+it("[F42] a body sixteen times as large takes time in proportion, and the server's memory is known where there is /proc", async () => {
   for (const name of ["HTTPS, JSON", "device's socket", "PUT /v1/tenant"])
     expect(await growthOf(doorOf(name))).toBeLessThan(100);
   const bytes = opened.memoryBytes();

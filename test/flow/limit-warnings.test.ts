@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => receiver.close());
 
 eachSharedTopology((server) => {
-  it("[A701] [F711] eight of ten devices are told once through the channel, and seven that there is room again", async () => {
+  it("[A78] [F48] eight of ten devices are told once through the channel, and seven that there is room again", async () => {
     const tenant = server.tenant("near");
     const people = new AlertClient(tenant, server.run.secret);
     const path = `/${tenant.tenant}/${server.run.objectsWorker}`;

@@ -13,7 +13,7 @@ async function post(acme: TenantClient, path: string, token: string, body: objec
 }
 
 eachSharedTopology((server) => {
-  it("[I301] [I304] [I307] devices of a CSV file claim their tokens, report, and are revoked with key and device", async () => {
+  it("[I49] [I52] [I55] devices of a CSV file claim their tokens, report, and are revoked with key and device", async () => {
     const acme = server.tenant("factory");
     const admin = await acme.token("admin");
     const file = "device;name;model\r\npump-1;Left;M3\r\npump-2;Right;M3\r\n";

@@ -64,7 +64,7 @@ class Viewer {
 }
 
 eachSharedTopology((server) => {
-  it("[L101] a viewer that does not read is cut and comes back; one that reads slowly and one that reads on are not", async () => {
+  it("[L26] a viewer that does not read is cut and comes back; one that reads slowly and one that reads on are not", async () => {
     const tenant = server.tenant("slow-viewers");
     await tenant.send(round(0));
     const reading = await until("the zone's devices", async () => {

@@ -70,7 +70,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it("[I407] [I408] a person has the role that the tenant gives, under the address, in the audit too", async () => {
+it("[I62] [I63] a person has the role that the tenant gives, under the address, in the audit too", async () => {
   const { sign, asks, bindings } = await newTeam("people");
   const ada = await sign("Ada@acme.example");
   await problem(asks(ada, "/v1/session"), 403, "forbidden");
@@ -101,7 +101,7 @@ it("[I407] [I408] a person has the role that the tenant gives, under the address
   ).toBe(200);
 });
 
-it("[I407] without the deployment's word an assertion means nothing, and half of it is said; a token counts before it", async () => {
+it("[I62] without the deployment's word an assertion means nothing, and half of it is said; a token counts before it", async () => {
   const { sign, asks, bindings } = await newTeam("unsaid");
   await allow("unsaid", [{ domain: "acme.example", role: "admin" }]);
   const ada = await sign("ada@acme.example");
@@ -120,7 +120,7 @@ it("[I407] without the deployment's word an assertion means nothing, and half of
   await problem(asks(await sign(""), "/v1/session"), 401, "token_invalid");
 });
 
-it("[I410] nobody acts for who is signed in from another site's page", async () => {
+it("[I65] nobody acts for who is signed in from another site's page", async () => {
   const { sign, asks } = await newTeam("sites");
   await allow("sites", [{ domain: "acme.example", role: "admin" }]);
   const ada = await sign("ada@acme.example");
@@ -156,7 +156,7 @@ it("[I410] nobody acts for who is signed in from another site's page", async () 
   for (const [headers, expected] of reads) expect(await status("/v1/session", {}, headers)).toBe(expected);
 });
 
-it("[I409] who is taken out has nothing any more: neither what is open, nor the page's token", async () => {
+it("[I64] who is taken out has nothing any more: neither what is open, nor the page's token", async () => {
   const { sign, asks } = await newTeam("taken");
   await register("taken", [{ device: "d1", zone: "roof" }]);
   await allow("taken", [{ domain: "acme.example", role: "operator" }]);
@@ -181,7 +181,7 @@ it("[I409] who is taken out has nothing any more: neither what is open, nor the 
   await problem(asks(ada, "/v1/session"), 403, "forbidden");
 });
 
-it("[I407] what the tenant revokes ends what was signed in before; it ends with the sign-in anyhow", async () => {
+it("[I62] what the tenant revokes ends what was signed in before; it ends with the sign-in anyhow", async () => {
   const { sign, asks } = await newTeam("over");
   await allow("over", [{ domain: "acme.example", role: "viewer" }]);
   const ada = await sign("ada@acme.example", {}, 600);
@@ -195,7 +195,7 @@ it("[I407] what the tenant revokes ends what was signed in before; it ends with 
   await problem(asks(anew, "/v1/session"), 401, "token_expired");
 });
 
-it("[I411] a new key is found when a first assertion names it; keys that are away are said, and asked for seldom", async () => {
+it("[I66] a new key is found when a first assertion names it; keys that are away are said, and asked for seldom", async () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   const { sign, asks, addKey, away, fetches } = await newTeam("rotated");
   await allow("rotated", [{ domain: "acme.example", role: "viewer" }]);
@@ -214,7 +214,7 @@ it("[I411] a new key is found when a first assertion names it; keys that are awa
   expect(fetches.mock.calls.length).toBe(before + 1);
 });
 
-it("[I412] the page gets a token of an hour, for the person and no longer than the sign-in; a token gets none", async () => {
+it("[I67] the page gets a token of an hour, for the person and no longer than the sign-in; a token gets none", async () => {
   const { sign, asks } = await newTeam("paged");
   await allow("paged", [{ domain: "acme.example", role: "operator" }]);
   const sessionOf = async (assertion: string) => {

@@ -37,7 +37,7 @@ const connect = (key: string) =>
   ingest.fetch(upgrade("/v1/connect", bearerOf(key)), env as unknown as IngestEnv, createExecutionContext());
 const frame = (seq: number) => ({ type: "report", seq, device: "d1", metrics: { a: seq } });
 
-it("[I401] a key is shown once, listed without itself, and kept as a hash", async () => {
+it("[I56] a key is shown once, listed without itself, and kept as a hash", async () => {
   const made = await make("shown", { name: "CI", role: "viewer", days: 1 });
   expect(made).toMatchObject({
     name: "CI",
@@ -57,7 +57,7 @@ it("[I401] a key is shown once, listed without itself, and kept as a hash", asyn
   expect(audit.entries).toMatchObject([{ action: "POST", target: "/v1/api-keys", after: { name: "CI" } }]);
 });
 
-it("[I401] a key lasts as long as it says, and a tenant has a hundred that do", async () => {
+it("[I56] a key lasts as long as it says, and a tenant has a hundred that do", async () => {
   const short = await make("many", { name: "short", role: "viewer", days: 1 });
   for (let i = 1; i < 100; i++) await make("many", { name: `k${i}`, role: "gateway" });
   const one = { name: "more", role: "gateway" };
@@ -75,11 +75,11 @@ it.each([
   ["the role of a device, which has a token", { name: "a", role: "device" }],
   ["longer than a token", { name: "a", role: "viewer", days: 3_651 }],
   ["a key that means nothing", { name: "a", role: "viewer", ttl: 1 }],
-])("[I401] %s is refused", async (_what, wrong) => {
+])("[I56] %s is refused", async (_what, wrong) => {
   await problem(ask("wrong", "admin", "/v1/api-keys", { method: "POST", body: wrong }), 400, "invalid_body");
 });
 
-it("[I402] a key may what its role may, of its tenant, under its name", async () => {
+it("[I57] a key may what its role may, of its tenant, under its name", async () => {
   const { apiKey: viewer } = await make("roles-k", { name: "Reader", role: "viewer" });
   const { apiKey: operator } = await make("roles-k", { name: "Bot", role: "operator" });
   const { apiKey: gateway } = await make("roles-k", { name: "Gate", role: "gateway" });
@@ -109,7 +109,7 @@ it("[I402] a key may what its role may, of its tenant, under its name", async ()
   );
 });
 
-it("[I403] a key that is revoked does nothing from the next message on: HTTPS, sockets, streams", async () => {
+it("[I58] a key that is revoked does nothing from the next message on: HTTPS, sockets, streams", async () => {
   await register("ended", [{ device: "d9", zone: "roof" }]);
   const viewer = await make("ended", { name: "Reader", role: "viewer" });
   const gateway = await make("ended", { name: "Gate", role: "gateway" });
@@ -139,7 +139,7 @@ it("[I403] a key that is revoked does nothing from the next message on: HTTPS, s
   expect((await held(env.DEVICE.getByName("ended/d1"), "a")).map(([, value]) => value)).not.toContain(2);
 });
 
-it("[I403] an admin's key may revoke itself; what voids the tenant's tokens ends its keys", async () => {
+it("[I58] an admin's key may revoke itself; what voids the tenant's tokens ends its keys", async () => {
   const admin = await make("all-ended", { name: "Robot", role: "admin" });
   const { apiKey } = await make("all-ended", { name: "Gate", role: "gateway" });
   const gone = ask("nobody", "viewer", `/v1/api-keys/${admin.id}`, {
@@ -158,7 +158,7 @@ it("[I403] an admin's key may revoke itself; what voids the tenant's tokens ends
   expect((await sends(renewed.apiKey)).status).toBe(200);
 });
 
-it("[I404] the tenant's object is asked once a minute; a key made meanwhile holds at once", async () => {
+it("[I59] the tenant's object is asked once a minute; a key made meanwhile holds at once", async () => {
   const first = await make("asked", { name: "one", role: "gateway" });
   const reads = vi.spyOn(TenantObject.prototype, "apiKeys");
   const before = reads.mock.calls.length;
@@ -170,7 +170,7 @@ it("[I404] the tenant's object is asked once a minute; a key made meanwhile hold
   expect(reads.mock.calls.length - before).toBeLessThan(12);
 });
 
-it("[I404] while the tenant's object is away, what it said stands for ten minutes, and nothing else", async () => {
+it("[I59] while the tenant's object is away, what it said stands for ten minutes, and nothing else", async () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   vi.spyOn(console, "warn").mockImplementation(() => undefined);
   const used = await make("away-k", { name: "one", role: "gateway" });
@@ -188,7 +188,7 @@ it("[I404] while the tenant's object is away, what it said stands for ten minute
   for (const { apiKey } of [used, unused]) expect((await sends(apiKey)).status).toBe(200);
 });
 
-it("[I404] keys that are none do not keep the tenant's object busy, nor a known one out", async () => {
+it("[I59] keys that are none do not keep the tenant's object busy, nor a known one out", async () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   const good = await make("flooded", { name: "one", role: "gateway" });
   expect((await sends(good.apiKey)).status).toBe(200);
@@ -204,7 +204,7 @@ it("[I404] keys that are none do not keep the tenant's object busy, nor a known 
   expect((await sends(good.apiKey)).status).toBe(200);
 });
 
-it("[I405] a key that is none is refused, and its address after 600 of a minute; a good one of it is taken", async () => {
+it("[I60] a key that is none is refused, and its address after 600 of a minute; a good one of it is taken", async () => {
   vi.spyOn(console, "warn").mockImplementation(() => undefined);
   const good = await make("guessed", { name: "one", role: "gateway" });
   await problem(sends(`tt_guessed_${"0".repeat(64)}`), 401, "token_invalid");
@@ -214,7 +214,7 @@ it("[I405] a key that is none is refused, and its address after 600 of a minute;
   expect((await sends(good.apiKey, "203.0.113.77")).status).toBe(200);
 });
 
-it("[I406] when a key was last used is noted once an hour, and fails nothing when it cannot be", async () => {
+it("[I61] when a key was last used is noted once an hour, and fails nothing when it cannot be", async () => {
   const { apiKey } = await make("used", { name: "one", role: "gateway" });
   const lastUsed = async () => (await list("used"))[0]!.lastUsedAt;
   expect(await lastUsed()).toBeNull();

@@ -52,7 +52,7 @@ const WRITING = [...new Map(api.routes.map((route) => [`${route.method} ${route.
     LARGE[`${method} ${path}`] ?? JSON_BODY_BYTES_MAX,
   ]);
 
-it("[F604] there are routes that take a body, those that take a large one among them", () => {
+it("[F41] there are routes that take a body, those that take a large one among them", () => {
   expect(WRITING.length).toBeGreaterThan(20);
   expect(WRITING.filter(([, , mostBytes]) => mostBytes > JSON_BODY_BYTES_MAX)).toHaveLength(
     Object.keys(LARGE).length,
@@ -60,7 +60,7 @@ it("[F604] there are routes that take a body, those that take a large one among 
 });
 
 it.each(WRITING)(
-  "[F604] %s %s bounds its body at %d bytes before it is read as anything",
+  "[F41] %s %s bounds its body at %d bytes before it is read as anything",
   async (method, route, mostBytes) => {
     const tenant = `bounds-${WRITING.findIndex((row) => row[1] === route)}`;
     const made = await ask(tenant, "admin", "/v1/admin/import", { method: "POST", body: {} });

@@ -46,7 +46,7 @@ function claim(
   return Promise.resolve(api.fetch(request, { ...apiEnv, ...bindings }, createExecutionContext()));
 }
 
-it("[I303] an admin makes keys, which are shown once, kept as their hash, listed, and revoked", async () => {
+it("[I51] an admin makes keys, which are shown once, kept as their hash, listed, and revoked", async () => {
   const made = await make("keys", { name: "Line 3", zone: "roof", model: "M3", devicePrefix: "pump-" });
   const { provisioningKey, ...entry } = made;
   expect(provisioningKey).toMatch(/^ttp_[A-Za-z0-9_-]{43}$/);
@@ -84,7 +84,7 @@ it.each([
   { tokenTtlSeconds: 3_650 * 86_400 + 1 },
   { devicePrefix: "a/b" },
   { devices: 3 },
-])("[I303] a key that is not bounded or not in order is none: %j", async (wrong) => {
+])("[I51] a key that is not bounded or not in order is none: %j", async (wrong) => {
   const body = { ...HOUR, ...wrong };
   await problem(
     ask("unbound", "admin", "/v1/provisioning-keys", { method: "POST", body }),
@@ -94,7 +94,7 @@ it.each([
   expect((await keys("unbound")).provisioningKeys).toEqual([]);
 });
 
-it("[I303] what the keys of a tenant may yet make counts as tokens, of which it has 100,000 at most", async () => {
+it("[I51] what the keys of a tenant may yet make counts as tokens, of which it has 100,000 at most", async () => {
   const most = await make("full", { maxDevices: 99_999 });
   await make("full", { maxDevices: 1 });
   const one = { method: "POST", body: HOUR };
@@ -103,7 +103,7 @@ it("[I303] what the keys of a tenant may yet make counts as tokens, of which it 
   await make("full");
 });
 
-it("[I304] a device claims a token that speaks for it, and is in the registry as the key says", async () => {
+it("[I52] a device claims a token that speaks for it, and is in the registry as the key says", async () => {
   const key = await make("first", { zone: "roof", model: "M3", devicePrefix: "pump-", tokenTtlSeconds: 600 });
   await answerOf(
     ask("first", "operator", "/v1/devices", {
@@ -132,7 +132,7 @@ it("[I304] a device claims a token that speaks for it, and is in the registry as
   expect(await keyOf("first", key)).toMatchObject({ claimed: 2, lastClaimAt: expect.any(Number) });
 });
 
-it("[I304] what is no key, or one that is expired, revoked or used up, is told as what it is", async () => {
+it("[I52] what is no key, or one that is expired, revoked or used up, is told as what it is", async () => {
   const key = await make("over", { maxDevices: 1 });
   const none = `ttp_${"x".repeat(43)}`;
   await problem(claim(none, "p1"), 401, "token_invalid");
@@ -151,7 +151,7 @@ it("[I304] what is no key, or one that is expired, revoked or used up, is told a
   await problem(ask("over", "viewer", "/v1/devices/p2"), 404, "device_not_found");
 });
 
-it("[I304] of devices that claim at once as many are served as the key is for", async () => {
+it("[I52] of devices that claim at once as many are served as the key is for", async () => {
   const key = await make("race");
   const claims = await Promise.all(Array.from({ length: 20 }, (_, i) => claim(key.provisioningKey, `p${i}`)));
   const codes = await Promise.all(
@@ -164,7 +164,7 @@ it("[I304] of devices that claim at once as many are served as the key is for", 
   expect(devices).toHaveLength(5);
 });
 
-it("[I305] of many who claim one device at once one gets the token, again when it asks again, counted once", async () => {
+it("[I53] of many who claim one device at once one gets the token, again when it asks again, counted once", async () => {
   const key = await make("same");
   const secrets = Array.from({ length: 10 }, (_, i) => `${SECRET}${i % 5}`);
   const claims = await Promise.all(secrets.map((secret) => claim(key.provisioningKey, "p1", { secret })));
@@ -183,7 +183,7 @@ it("[I305] of many who claim one device at once one gets the token, again when i
   expect(await tokensOf("same", "p1")).toHaveLength(1);
 });
 
-it("[I305] a repeat needs a key that holds, gives no token anew, and may come of another key of the tenant", async () => {
+it("[I53] a repeat needs a key that holds, gives no token anew, and may come of another key of the tenant", async () => {
   const key = await make("repeat", { maxDevices: 1 });
   const other = await make("repeat");
   const first = await answerOf<ClaimAnswer>(claim(key.provisioningKey, "p1"));
@@ -197,7 +197,7 @@ it("[I305] a repeat needs a key that holds, gives no token anew, and may come of
   await problem(claim(other.provisioningKey, "p1"), 409, "already_claimed");
 });
 
-it("[I306] no key gives the token of a device that reports or has one", async () => {
+it("[I54] no key gives the token of a device that reports or has one", async () => {
   const key = await make("taken");
   const object = env.DEVICE.getByName("taken/reports");
   await object.report(packed([T0, { a: 1 }]), T0);
@@ -209,7 +209,7 @@ it("[I306] no key gives the token of a device that reports or has one", async ()
   expect(await keyOf("taken", key)).toMatchObject({ claimed: 0 });
 });
 
-it("[I306] a device whose tokens were revoked or that was blocked is claimed with no key, whoever made them", async () => {
+it("[I54] a device whose tokens were revoked or that was blocked is claimed with no key, whoever made them", async () => {
   const key = await make("void");
   const change = async (method: string, path: string) =>
     expect((await ask("void", "admin", path, { method })).ok).toBe(true);
@@ -224,7 +224,7 @@ it("[I306] a device whose tokens were revoked or that was blocked is claimed wit
   expect(await keyOf("void", key)).toMatchObject({ claimed: 0 });
 });
 
-it("[I306] a claim whose device's object is away is not judged, and can be made again", async () => {
+it("[I54] a claim whose device's object is away is not judged, and can be made again", async () => {
   const key = await make("away");
   const life = () => Promise.reject(new Error("away"));
   const bindings = { DEVICE: { getByName: () => ({ life }) } };
@@ -233,7 +233,7 @@ it("[I306] a claim whose device's object is away is not judged, and can be made 
   expect(await keyOf("away", key)).toMatchObject({ claimed: 1 });
 });
 
-it("[I306] a device that was deleted is claimed anew, and counted anew, unless it was blocked", async () => {
+it("[I54] a device that was deleted is claimed anew, and counted anew, unless it was blocked", async () => {
   const key = await make("again");
   const remove = async (path: string) =>
     expect((await ask("again", "admin", path, { method: "DELETE" })).status).toBe(202);
@@ -248,7 +248,7 @@ it("[I306] a device that was deleted is claimed anew, and counted anew, unless i
   await problem(ask("again", "viewer", "/v1/devices/p1"), 404, "device_not_found");
 });
 
-it("[I307] who revokes all revokes the keys too, and a key made after that holds", async () => {
+it("[I55] who revokes all revokes the keys too, and a key made after that holds", async () => {
   const key = await make("all");
   await answerOf(ask("all", "admin", "/v1/tokens/revoke", { method: "POST" }));
   await problem(claim(key.provisioningKey, "p1"), 401, "token_revoked");
@@ -259,7 +259,7 @@ it("[I307] who revokes all revokes the keys too, and a key made after that holds
   });
 });
 
-it("[I304] a claim looks up single rows, however many tokens, devices and keys there are", async () => {
+it("[I52] a claim looks up single rows, however many tokens, devices and keys there are", async () => {
   const key = await make("cheap");
   const asked: { sql: string; values: unknown[] }[] = [];
   const noted = (sql: string, statement: D1PreparedStatement): D1PreparedStatement =>
@@ -287,7 +287,7 @@ it("[I304] a claim looks up single rows, however many tokens, devices and keys t
   }
 });
 
-it("[I304] a tenant that has all the devices it may have gets none by a claim", async () => {
+it("[I52] a tenant that has all the devices it may have gets none by a claim", async () => {
   await answerOf(ask("quota", "admin", "/v1/tenant", { method: "PUT", body: { limits: { devices: 1 } } }));
   const key = await make("quota");
   expect((await claim(key.provisioningKey, "p1")).status).toBe(201);
@@ -296,7 +296,7 @@ it("[I304] a tenant that has all the devices it may have gets none by a claim", 
   expect(await keyOf("quota", key)).toMatchObject({ claimed: 1 });
 });
 
-it("[I307] making, revoking and each claim are in the audit, by whom, and neither key, token nor secret is", async () => {
+it("[I55] making, revoking and each claim are in the audit, by whom, and neither key, token nor secret is", async () => {
   const { authorization } = await named("noted", "admin", "Grace");
   const made = await ask("noted", "admin", "/v1/provisioning-keys", {
     method: "POST",
@@ -319,7 +319,7 @@ it("[I307] making, revoking and each claim are in the audit, by whom, and neithe
     expect(JSON.stringify(entries)).not.toContain(secret);
 });
 
-it("[I307] keys and secrets that are none count as failed sign-ins of the address", async () => {
+it("[I55] keys and secrets that are none count as failed sign-ins of the address", async () => {
   const key = await make("guess");
   await claim(key.provisioningKey, "p1");
   const address = "192.0.2.99";

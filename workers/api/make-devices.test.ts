@@ -77,7 +77,7 @@ const csv = (tenant: string, body: string, headers: Record<string, string> = {})
     headers: { "content-type": "text/csv; charset=utf-8", ...headers },
   });
 
-it("[I301] a CSV file is answered by its own lines, each judged alone", async () => {
+it("[I49] a CSV file is answered by its own lines, each judged alone", async () => {
   await answerOf(post("lines", { device: "known", name: "First" }));
   const text = [
     "\ufeffdevice;zone;name;model;latitude;longitude;gateway",
@@ -110,7 +110,7 @@ it("[I301] a CSV file is answered by its own lines, each judged alone", async ()
   expect(entry).toMatchObject({ zone: "roof", name: "Pump", model: "M3", location, gateway: "g-1" });
 });
 
-it("[I301] whoever accepts CSV is answered in CSV, safe for spreadsheets", async () => {
+it("[I49] whoever accepts CSV is answered in CSV, safe for spreadsheets", async () => {
   const answer = await csv("sheet", "device\np-1\n=HYPERLINK(1)\n", { accept: "text/csv" });
   expect(answer.headers.get("content-type")).toMatch(/^text\/csv/);
   const [header, made, refused, end] = (await answer.text()).split("\r\n");
@@ -118,7 +118,7 @@ it("[I301] whoever accepts CSV is answered in CSV, safe for spreadsheets", async
   expect(refused).toMatch(/^3,"'=HYPERLINK\(1\)",invalid,"device: .*"$/);
 });
 
-it("[I302] 5,000 lines are one request and no object's; more are 413, and none and a wrong header 400", async () => {
+it("[I50] 5,000 lines are one request and no object's; more are 413, and none and a wrong header 400", async () => {
   const lines = Array.from({ length: 5_001 }, (_, i) => `d${i}`);
   const counted = countingRows();
   const made = ask("mass", "operator", "/v1/devices", {
@@ -136,7 +136,7 @@ it("[I302] 5,000 lines are one request and no object's; more are 413, and none a
   await problem(csv("mass", "device,zoen\nd,roof"), 400, "invalid_body");
 });
 
-it("[I302] a file with more new devices than the tenant may have makes none", async () => {
+it("[I50] a file with more new devices than the tenant may have makes none", async () => {
   await answerOf(ask("few", "admin", "/v1/tenant", { method: "PUT", body: { limits: { devices: 2 } } }));
   await problem(csv("few", "device\na\nb\nc"), 429, "quota_devices");
   expect(await answerOf(csv("few", "device\na\nb\nb"))).toMatchObject({ made: 2, invalid: 1 });

@@ -195,7 +195,7 @@ const settle = async () => {
   await exportHours(turn);
 };
 
-it("[Q601] what has left D1 is counted from the archive's hourly files, and is the same to the last reading", async () => {
+it("[Q42] what has left D1 is counted from the archive's hourly files, and is the same to the last reading", async () => {
   const names = ["a", "b", "c"];
   await register(
     "archived",
@@ -234,7 +234,7 @@ it("[Q601] what has left D1 is counted from the archive's hourly files, and is t
   expect(before[0]!.devices[1]!.buckets[0]).toEqual({ startMs: from, readings: 5, metrics: 3 });
 });
 
-it("[Q601] days whose files the archive may be deleting are said not to be counted whole", async () => {
+it("[Q42] days whose files the archive may be deleting are said not to be counted whole", async () => {
   await register("deleting", [{ device: "a" }]);
   await retire("deleting", DAY);
   const retention = { rawDays: 1, hourlyDays: 1, archiveDays: 5 };
@@ -243,7 +243,7 @@ it("[Q601] days whose files the archive may be deleting are said not to be count
   expect([countedFromMs, archivedToMs]).toEqual([T0 - 4 * DAY_MS, DAY]);
 });
 
-it("[Q601] more files than can be looked into are 400", async () => {
+it("[Q42] more files than can be looked into are 400", async () => {
   await register("scattered", [{ device: "a" }]);
   await retire("scattered", DAY);
   await env.WARM_0.prepare(
@@ -261,7 +261,7 @@ it("[Q601] more files than can be looked into are 400", async () => {
   expect(detail).toMatch(/more than 200 files .*shorter range/);
 });
 
-it("[Q601] rows of the archive are shared out: what is read for a device that those before it have not, and none for one that alone is too much", () => {
+it("[Q42] rows of the archive are shared out: what is read for a device that those before it have not, and none for one that alone is too much", () => {
   const group = (rows: number, ...devices: string[]) => ({ key: "k", bytes: 1, number: 0, rows, devices });
   const { alone, more } = rowsByDevice([
     group(10, "a", "b"),

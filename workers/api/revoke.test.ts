@@ -275,7 +275,7 @@ const pushesOf = (tenant: string) =>
     .bind(tenant)
     .first<number>("count");
 
-it("[I221] of 2,601 devices the last is told too, and its next message refused: over HTTPS, on its socket, through a gateway", async () => {
+it("[I74] of 2,601 devices the last is told too, and its next message refused: over HTTPS, on its socket, through a gateway", async () => {
   const tenant = "many";
   const names = await registerMany(tenant, 2_600);
   const last = "z-last";
@@ -302,7 +302,7 @@ it("[I221] of 2,601 devices the last is told too, and its next message refused: 
   expect(kept.map(([, value]) => value)).toEqual([1, 3]);
 });
 
-it("[I221] a share whose object is away stops no other, and the cron goes on from its first device", async () => {
+it("[I74] a share whose object is away stops no other, and the cron goes on from its first device", async () => {
   vi.spyOn(console, "warn").mockImplementation(() => undefined);
   const names = await registerMany("share-away", 1_600);
   const fleet = new ToldFleet("share-away");
@@ -313,7 +313,7 @@ it("[I221] a share whose object is away stops no other, and the cron goes on fro
   expect(await pushesOf("share-away")).toBe(0);
 });
 
-it("[I221] a few devices that are away are left to the cron by name: the others are not told again", async () => {
+it("[I74] a few devices that are away are left to the cron by name: the others are not told again", async () => {
   vi.spyOn(console, "warn").mockImplementation(() => undefined);
   const names = await registerMany("few-away", 1_100);
   const fleet = new ToldFleet("few-away");
@@ -325,7 +325,7 @@ it("[I221] a few devices that are away are left to the cron by name: the others 
   expect(await pushesOf("few-away")).toBe(0);
 });
 
-it("[I221] an object tells a share of the fleet, and says who was not told", async () => {
+it("[I74] an object tells a share of the fleet, and says who was not told", async () => {
   vi.spyOn(console, "warn").mockImplementation(() => undefined);
   const tenant = "a-share";
   const token = await tokenOf(tenant, "device", "d1");
@@ -340,7 +340,7 @@ it("[I221] an object tells a share of the fleet, and says who was not told", asy
   expect(await env.FLEET.getByName(`${tenant}/7`).tell(["d1", "d2"], rules)).toEqual(["d1", "d2"]);
 });
 
-it("[I222] a socket that was opened before its device's first report ends: at once, or with its first frame a second later", async () => {
+it("[I75] a socket that was opened before its device's first report ends: at once, or with its first frame a second later", async () => {
   const tenant = "before-first";
   await register(tenant, [{ device: "ahead" }]);
   const open = async (device: string) =>
@@ -356,7 +356,7 @@ it("[I222] a socket that was opened before its device's first report ends: at on
   expect(await env.DEVICE.getByName(`${tenant}/unknown`).latest()).toBeNull();
 });
 
-it("[I222] what is revoked while a device's first report is under way is known when it is registered", async () => {
+it("[I75] what is revoked while a device's first report is under way is known when it is registered", async () => {
   const tenant = "under-way";
   await changeSettings(env.TENANT, tenant, { limits: { devices: 5 } });
   const admitted = Promise.withResolvers<boolean>();
@@ -371,7 +371,7 @@ it("[I222] what is revoked while a device's first report is under way is known w
   await problem(send(token, reading(2)), 401, "token_revoked");
 });
 
-it("[I223] settings that a device was told of while it asked are not replaced by the older answer", async () => {
+it("[I76] settings that a device was told of while it asked are not replaced by the older answer", async () => {
   const tenant = "overtaken";
   const token = await tokenOf(tenant, "device", "d1");
   await send(token, reading(1));
@@ -400,7 +400,7 @@ it("[I223] settings that a device was told of while it asked are not replaced by
   await problem(send(fresh, reading(3)), 401, "token_revoked");
 });
 
-it("[I223] settings that a device had asked for itself are durable when it is told of them, and end its sockets", async () => {
+it("[I76] settings that a device had asked for itself are durable when it is told of them, and end its sockets", async () => {
   const tenant = "asked-itself";
   const token = await tokenOf(tenant, "device", "d1");
   await send(token, reading(1));

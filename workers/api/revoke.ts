@@ -86,7 +86,8 @@ export async function revokeIds(
       `no token ${unknown} was made here, or it has expired; nothing was revoked`,
     );
   }
-  const held = found.filter(({ revokedAt, expiresAt }) => revokedAt === null && expiresAt > now);
+  // Those that were revoked before are told of again: not all may have heard of it.
+  const held = found.filter(({ expiresAt }) => expiresAt > now);
   const orderOf = (fits: (token: TokenEntry) => boolean) =>
     held.filter(fits).map(({ id, expiresAt }) => ({ id, expiresAt }));
   const devices = [...new Set(held.flatMap(({ device }) => device ?? []))];

@@ -274,7 +274,7 @@ it("[A46] a preview says when the rule would have fired on what the device has, 
   expect(silent.devices[0]!.episodes).toMatchObject([{ firedAt: at(16), resolvedAt: null }]);
 });
 
-it("[A203] a hot rule is stored, and a preview of one is refused with what to ask instead", async () => {
+it("[A77] a hot rule is stored, and a preview of one is refused with what to ask instead", async () => {
   const rule = { name: "Sends too much", condition: { type: "hot" }, forMs: 300_000 };
   const post = (path: string, body: object) =>
     ask("hot-rules", "operator", path, { method: "POST", body: JSON.stringify(body) });

@@ -39,7 +39,7 @@ const filled = (tenant: string, id: string, bytes: number) =>
     .bind(tenant, id, bytes)
     .run();
 
-it("[F603] the parts of an import are counted as they lie in R2, one sent again or by several at once only once", async () => {
+it("[F40] the parts of an import are counted as they lie in R2, one sent again or by several at once only once", async () => {
   const { id } = await post("parts", "import");
   for (const [part, readings] of [
     [0, 100],
@@ -58,7 +58,7 @@ it("[F603] the parts of an import are counted as they lie in R2, one sent again 
   expect(counted).toBe(there);
 });
 
-it("[F603] a part that would be more than a tenant's imports may have is 429 and not stored; giving one up makes room", async () => {
+it("[F40] a part that would be more than a tenant's imports may have is 429 and not stored; giving one up makes room", async () => {
   const full = await post("full", "import");
   const { id } = await post("full", "import");
   await filled("full", full.id, IMPORT_BYTES_MAX - 10);
@@ -72,7 +72,7 @@ it("[F603] a part that would be more than a tenant's imports may have is 429 and
   expect((await put("full", id, 0, 100)).status).toBe(200);
 });
 
-it("[F603] what an import has in R2 counts while it runs, and no more when it is over", async () => {
+it("[F40] what an import has in R2 counts while it runs, and no more when it is over", async () => {
   const { id } = await post("over", "import");
   expect((await put("over", id, 0, 100)).status).toBe(200);
   await post("over", `import/${id}/start`);
@@ -92,7 +92,7 @@ it("[F603] what an import has in R2 counts while it runs, and no more when it is
   expect((await put("over", next.id, 0, 1)).status).toBe(200);
 });
 
-it("[F603] a part that R2 does not take is counted at most until the import is over, never too little", async () => {
+it("[F40] a part that R2 does not take is counted at most until the import is over, never too little", async () => {
   const { id } = await post("lost", "import");
   const COLD = {
     head: env.COLD.head.bind(env.COLD),

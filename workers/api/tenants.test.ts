@@ -12,7 +12,7 @@ import { answerOf, ask } from "./api-test-support.ts";
 const owner = (path: string, method = "GET", body?: unknown) => ask("", "owner", path, { method, body });
 const make = (body: object) => owner("/v1/tenants", "POST", body);
 
-it("[I104] a tenant is made with settings, once; what is there already is said", async () => {
+it("[I73] a tenant is made with settings, once; what is there already is said", async () => {
   const made = await make({ tenant: "new", settings: { limits: { devices: 3 } } });
   expect([made.status, made.headers.get("location")]).toEqual([201, "/v1/tenants/new"]);
   expect(await made.json()).toMatchObject({ tenant: "new", status: "active", devices: 0, deletedAt: null });
@@ -28,7 +28,7 @@ it("[I104] a tenant is made with settings, once; what is there already is said",
   await problem(owner("/v1/tenants/never", "DELETE"), 404, "tenant_not_found");
 });
 
-it("[I104] tenants are listed by name in pages, one that a device brought about among them, with how many devices each has", async () => {
+it("[I73] tenants are listed by name in pages, one that a device brought about among them, with how many devices each has", async () => {
   for (const tenant of ["p1", "p2", "p4"]) expect((await make({ tenant })).status).toBe(201);
   const devices = [{ device: "d1" }, { device: "d2" }];
   await ask("p3", "operator", "/v1/devices", { method: "POST", body: { devices } });
@@ -42,7 +42,7 @@ it("[I104] tenants are listed by name in pages, one that a device brought about 
   expect(rest.next).toBeNull();
 });
 
-it("[F101] what an owner changes is in the deployment's audit, and in no tenant's", async () => {
+it("[F43] what an owner changes is in the deployment's audit, and in no tenant's", async () => {
   await make({ tenant: "noted" });
   const { entries } = await answerOf<{ entries: object[] }>(
     owner("/v1/deployment/audit?target=/v1/tenants/noted"),
@@ -51,7 +51,7 @@ it("[F101] what an owner changes is in the deployment's audit, and in no tenant'
   expect(await answerOf(ask("noted", "admin", "/v1/audit"))).toMatchObject({ entries: [] });
 });
 
-it("[I101] no admin makes an owner's token", async () => {
+it("[I70] no admin makes an owner's token", async () => {
   await problem(
     ask("new", "admin", "/v1/tokens", { method: "POST", body: { role: "owner" } }),
     400,
@@ -59,7 +59,7 @@ it("[I101] no admin makes an owner's token", async () => {
   );
 });
 
-it("[I102] sockets close, streams end, and reports are refused with the answer to DELETE", async () => {
+it("[I71] sockets close, streams end, and reports are refused with the answer to DELETE", async () => {
   const context = createExecutionContext();
   const send = async (role: "device" | "gateway") =>
     await ingest.fetch(

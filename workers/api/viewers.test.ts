@@ -44,7 +44,7 @@ it("[F21] streams of all zones and of the fleet count together; one that ends ma
   expect((await open("views", "/v1/zones/north/stream")).status).toBe(101);
 });
 
-it("[A701] [F711] the fourth of five streams warns, and who is refused one is counted as refused", async () => {
+it("[A78] [F48] the fourth of five streams warns, and who is refused one is counted as refused", async () => {
   await register("nearly", "north");
   await changeSettings(env.TENANT, "nearly", { limits: { viewers: 5 } });
   const states = async () =>
@@ -69,7 +69,7 @@ it("[F21] a zone that does not answer, or a tenant's object that is away, refuse
   expect((await open("mute", "/v1/zones/north/stream", { TENANT })).status).toBe(101);
 });
 
-it("[F501] to open a stream asks the tenant's object once", async () => {
+it("[F37] to open a stream asks the tenant's object once", async () => {
   await register("once", "north");
   await changeSettings(env.TENANT, "once", { limits: { viewers: 5 } });
   let asked = 0;
@@ -104,7 +104,7 @@ it("[F23] who guesses tokens is told to stop, and a good one of the same address
   expect((await asked(authorization)).status).toBe(200);
 });
 
-it("[L103] a page is asked with a limit, and one device has none", async () => {
+it("[L28] a page is asked with a limit, and one device has none", async () => {
   const ofZone = (query: string) => ask("paging", "viewer", `/v1/zones/north/snapshot${query}`);
   expect(await answerOf<SnapshotFrame>(ofZone("?limit=5&after=d1"))).toMatchObject({
     devices: [],

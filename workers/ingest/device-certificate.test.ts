@@ -59,7 +59,7 @@ const reading = (value: number, device?: string) => ({ device, metrics: { a: val
 const revoke = (tenant: string, device: string) =>
   answerOf(ask(tenant, "admin", `/v1/devices/${device}/revoke`, { method: "POST" }));
 
-it("[I413] a device is who its certificate says, over HTTPS and on a socket, and nobody else", async () => {
+it("[I68] a device is who its certificate says, over HTTPS and on a socket, and nobody else", async () => {
   const tls = certificate("mtls/d1");
   expect((await sends(tls, reading(1))).status).toBe(200);
   await problem(sends(tls, reading(1, "d2")), 403, "device_mismatch");
@@ -77,7 +77,7 @@ it("[I413] a device is who its certificate says, over HTTPS and on a socket, and
   );
 });
 
-it("[I413] it is asked only where the deployment names its issuer, not in a local run, and after a token", async () => {
+it("[I68] it is asked only where the deployment names its issuer, not in a local run, and after a token", async () => {
   const tls = certificate("mtls-off/d1");
   for (const bindings of [ingestEnv, { ...own, CLIENT_CERT_ISSUER: "" }, { ...own, LOCAL_TENANT: "demo" }])
     await problem(sends(tls, reading(1), bindings), 401, "token_missing");
@@ -97,7 +97,7 @@ it("[I413] it is asked only where the deployment names its issuer, not in a loca
   await problem(sends(tls, reading(1)), 401, "token_expired");
 });
 
-it("[I414] a revocation of the device refuses its certificate until there is a newer one, and ends its socket", async () => {
+it("[I69] a revocation of the device refuses its certificate until there is a newer one, and ends its socket", async () => {
   const old = certificate("mtls-over/d1");
   const other = certificate("mtls-over/d2");
   expect((await sends(old, reading(1))).status).toBe(200);
@@ -115,7 +115,7 @@ it("[I414] a revocation of the device refuses its certificate until there is a n
   await problem(sends(old, reading(5)), 401, "token_revoked");
 });
 
-it("[I414] what voids all tokens of a tenant voids its devices' certificates", async () => {
+it("[I69] what voids all tokens of a tenant voids its devices' certificates", async () => {
   const old = certificate("mtls-all/d1");
   expect((await sends(old, reading(1))).status).toBe(200);
   await vi.waitFor(async () => expect((await ask("mtls-all", "viewer", "/v1/devices/d1")).status).toBe(200));
@@ -124,7 +124,7 @@ it("[I414] what voids all tokens of a tenant voids its devices' certificates", a
   await problem(sends(old, reading(2)), 401, "token_revoked");
 });
 
-it("[I36] [I414] a socket ends with its certificate", async () => {
+it("[I36] [I69] a socket ends with its certificate", async () => {
   const socket = new TestSocket<ServerFrame>(await connects(certificate("mtls-end/d1")));
   socket.send({ type: "report", seq: 1, metrics: { a: 1 } });
   await socket.until(({ type }) => type === "ack");

@@ -209,7 +209,7 @@ function noted(): { env: IngestEnv; calls: unknown[][] } {
   return { env: { ...ingestEnv, DEVICE: { getByName } as unknown as IngestEnv["DEVICE"] }, calls };
 }
 
-it("[F201] [F202] [F204] a device that has sent all it may is refused without its object being asked, which hears of it with the next request", async () => {
+it("[F44] [F45] [F47] a device that has sent all it may is refused without its object being asked, which hears of it with the next request", async () => {
   const startMs = Date.now();
   vi.useFakeTimers({ toFake: ["Date"], now: startMs });
   onTestFinished(() => void vi.useRealTimers());
@@ -247,7 +247,7 @@ it("[F201] [F202] [F204] a device that has sent all it may is refused without it
   });
 });
 
-it("[F203] a device over its limit hears half a second late that its token was revoked", async () => {
+it("[F46] a device over its limit hears half a second late that its token was revoked", async () => {
   const startMs = Date.now();
   vi.useFakeTimers({ toFake: ["Date"], now: startMs });
   onTestFinished(() => void vi.useRealTimers());

@@ -47,7 +47,7 @@ it("[F9] deleting a device makes room at once; one made ahead has its place", as
   await problem(post("room", ["d0"]), 429, "quota_devices");
 });
 
-it("[F9] [F712] devices made ahead together are made or refused together, and warn of the limit", async () => {
+it("[F9] [F49] devices made ahead together are made or refused together, and warn of the limit", async () => {
   await changeSettings(env.TENANT, "bulk", { limits: { devices: 3 } });
   const make = (...names: string[]) =>
     ask("bulk", "operator", "/v1/devices", {

@@ -118,7 +118,7 @@ it("[F36] latest is of the newest reading, also where that is thinned", async ()
   expect((await held(env.DEVICE.getByName("newest/d1"), "a")).some(([at]) => at === T0 + 55_000)).toBe(false);
 });
 
-it("[F602] the quota counts what was thinned by device, over HTTPS and a socket, told at once and then once a minute", async () => {
+it("[F39] the quota counts what was thinned by device, over HTTPS and a socket, told at once and then once a minute", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   await sample("counted", 10);
   const used = () => answerOf<QuotaAnswer>(ask("counted", "viewer", "/v1/tenant/quota"));

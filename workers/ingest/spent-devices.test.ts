@@ -25,7 +25,7 @@ const step = fc.record({
   lagMs: fc.integer({ min: 0, max: 100 }),
 });
 
-it("[F201] [F202] one request after another: what is refused unasked the object would have refused, is taken after its time, and is counted", () => {
+it("[F44] [F45] one request after another: what is refused unasked the object would have refused, is taken after its time, and is counted", () => {
   const rate = fc.double({ min: 0.5, max: 200, noNaN: true });
   fc.assert(
     fc.property(rate, fc.integer({ min: 1, max: 10 }), fc.array(step), (perSecond, burst, steps) => {
@@ -55,7 +55,7 @@ it("[F201] [F202] one request after another: what is refused unasked the object 
   );
 });
 
-it("[F201] of requests at once the first asks the object, and the others are refused while it does", () => {
+it("[F44] of requests at once the first asks the object, and the others are refused while it does", () => {
   const isolate = new SpentDevices();
   isolate.note("acme/pump-1", { reports: 0, perSecond: 5, burst: 10 }, NOW, NOW);
   const asks = (at: number) => isolate.refuse("acme", "pump-1", reports(1), at) === undefined;
@@ -68,7 +68,7 @@ it("[F201] of requests at once the first asks the object, and the others are ref
   ]);
 });
 
-it("[F203] nothing is known for longer than half a second, nor of another device", () => {
+it("[F46] nothing is known for longer than half a second, nor of another device", () => {
   const isolate = new SpentDevices();
   isolate.note("acme/pump-1", { reports: 0, perSecond: 0.001, burst: 10 }, NOW, NOW);
   const asks = (device: string, at: number) => isolate.refuse("acme", device, reports(1), at) === undefined;
@@ -79,7 +79,7 @@ it("[F203] nothing is known for longer than half a second, nor of another device
   ]);
 });
 
-it("[F202] of more than 10,000 devices the first is forgotten", () => {
+it("[F45] of more than 10,000 devices the first is forgotten", () => {
   const isolate = new SpentDevices();
   for (let i = 0; i <= 10_000; i++)
     isolate.note(`acme/${i}`, { reports: 0, perSecond: 1, burst: 1 }, NOW, NOW);

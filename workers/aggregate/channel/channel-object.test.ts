@@ -723,7 +723,7 @@ describe("a channel's object", () => {
       expect(await alarmOf(other)).toBeNull();
     });
 
-    it("[A703] a warning about a limit of the tenant is posted again too, and then its end", async () => {
+    it("[A80] a warning about a limit of the tenant is posted again too, and then its end", async () => {
       const object = await managing();
       const use = { used: 9, isRefused: false, most: 10 };
       await changeSettings(TENANT, "acme", { limits: { viewers: 10 } });

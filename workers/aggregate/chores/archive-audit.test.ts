@@ -51,7 +51,7 @@ it("[F14] what is older than 400 days is in the archive, once, and no longer in 
   }
 });
 
-it("[F14] [F601] a step that was cut between file and deletion is done again with the same file, and keeps no tenant from theirs", async () => {
+it("[F14] [F38] a step that was cut between file and deletion is done again with the same file, and keeps no tenant from theirs", async () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
   await note("audit-c", AUDIT_KEPT_MS + DAY_MS, 5);
   const prepare = env.CONTROL.prepare.bind(env.CONTROL);

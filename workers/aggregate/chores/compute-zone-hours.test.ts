@@ -347,7 +347,7 @@ it.each([
   ["more than a page", 2 * ZONES_A_PAGE + 1, 0, 3],
   ["many bytes", 60, 20_000, 1],
 ])(
-  "[S12] [S601] the fleet's hour of %s of zones is theirs to the last bit, read a page and a megabyte at a time",
+  "[S12] [S50] the fleet's hour of %s of zones is theirs to the last bit, read a page and a megabyte at a time",
   async (name, zones, bytesOfAName, pages) => {
     const tenant = `paged-${name.replaceAll(" ", "-")}`;
     const expected = mergeZoneHours(await fillZones(tenant, zones, bytesOfAName))!;

@@ -48,13 +48,13 @@ function work(steps: Record<string, number>) {
   return { done, turn };
 }
 
-it("[F601] who has much to do has a share of it done, then the others have theirs, and so round and round", async () => {
+it("[F38] who has much to do has a share of it done, then the others have theirs, and so round and round", async () => {
   const { done, turn } = work({ a: 7, b: 1, c: 3 });
   expect(await turn("", 3_600)).toBe("");
   expect(done.join("")).toBe("aabccaacaaa");
 });
 
-it("[F601] a turn that ends goes on with the next tenant, also one called as an object has it", async () => {
+it("[F38] a turn that ends goes on with the next tenant, also one called as an object has it", async () => {
   const { done, turn } = work({ constructor: 4, d: 1 });
   const cursor = await turn("", 2);
   expect(JSON.parse(cursor)).toMatchObject({ after: "constructor", places: [["constructor", 2]] });
@@ -62,7 +62,7 @@ it("[F601] a turn that ends goes on with the next tenant, also one called as an 
   expect(done).toEqual(["constructor", "constructor", "d", "constructor", "constructor"]);
 });
 
-it("[F601] while one has more to do the others are looked at each quarter of an hour, not each round", async () => {
+it("[F38] while one has more to do the others are looked at each quarter of an hour, not each round", async () => {
   const steps = { a: 10_000, z: 1 };
   const { done, turn } = work(steps);
   const cursor = await turn("", 60);
@@ -75,7 +75,7 @@ it("[F601] while one has more to do the others are looked at each quarter of an 
   expect(done.filter((tenant) => tenant === "z")).toHaveLength(2);
 });
 
-it("[F601] a share that fails is logged and keeps nobody from theirs", async () => {
+it("[F38] a share that fails is logged and keeps nobody from theirs", async () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
   const seen: string[] = [];
   const turn = { env: aggregateEnv, cursor: "", untilMs: Date.now() + MINUTE_MS };
@@ -91,7 +91,7 @@ it("[F601] a share that fails is logged and keeps nobody from theirs", async () 
 });
 
 it.each(["old-cursor", '{"number":0,"tenant":"a"}'])(
-  "[F601] a cursor of before, %s, begins anew",
+  "[F38] a cursor of before, %s, begins anew",
   async (cursor) => {
     const { done, turn } = work({ a: 1 });
     expect(await turn(cursor, 60)).toBe("");
@@ -99,7 +99,7 @@ it.each(["old-cursor", '{"number":0,"tenant":"a"}'])(
   },
 );
 
-it("[F601] a tenant with thousands of dirty hours does not keep another's from being computed in the same turn", async () => {
+it("[F38] a tenant with thousands of dirty hours does not keep another's from being computed in the same turn", async () => {
   const clear = env.WARM_0.prepare("DELETE FROM dirty_hour");
   await clear.run();
   const many = JSON.stringify(Array.from({ length: 3_000 }, (_, hour) => T0 - hour * HOUR_MS));

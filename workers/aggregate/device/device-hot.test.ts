@@ -49,7 +49,7 @@ function send(device: DeviceStub) {
   return device.report(packed(...reports), Date.now());
 }
 
-it("[A202] a device all of whose reports are refused is told of, in one commit, and a refusal more costs nothing", async () => {
+it("[A76] a device all of whose reports are refused is told of, in one commit, and a refusal more costs nothing", async () => {
   const device = await deviceOf("hot-refused");
   const before = await rowsWritten(device);
   expect(await send(device)).toMatchObject({ limited: { taken: 0 } });
@@ -60,13 +60,13 @@ it("[A202] a device all of whose reports are refused is told of, in one commit, 
   expect(await rowsWritten(device)).toBe(before + 2);
 });
 
-it("[A201] so is one whose excess is sampled", async () => {
+it("[A75] so is one whose excess is sampled", async () => {
   const device = await deviceOf("hot-sampled", "sample");
   await send(device);
   await vi.waitFor(() => expect(kinds()).toEqual(["fired"]));
 });
 
-it("[A202] its alarm sees that a silent device cooled, also after an eviction", async () => {
+it("[A76] its alarm sees that a silent device cooled, also after an eviction", async () => {
   const device = await deviceOf("hot-silent");
   await send(device);
   await vi.waitFor(() => expect(kinds()).toEqual(["fired"]));
@@ -79,7 +79,7 @@ it("[A202] its alarm sees that a silent device cooled, also after an eviction", 
   await vi.waitFor(() => expect(kinds()).toEqual(["fired", "resolved"]));
 });
 
-it("[A202] while it goes on its alarm keeps how hot it is, so that a restart does not end the alert", async () => {
+it("[A76] while it goes on its alarm keeps how hot it is, so that a restart does not end the alert", async () => {
   const device = await deviceOf("hot-lasting");
   await send(device);
   for (let i = 0; i < 10; i++) await send(device);

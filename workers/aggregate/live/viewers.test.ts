@@ -194,7 +194,7 @@ it.each([
 });
 
 it.each(["zone", "fleet"] as const)(
-  "[L101] a viewer of a %s that acknowledges nothing is cut a megabyte after it was asked, over hibernations, and comes back with its last number; one that does stays",
+  "[L26] a viewer of a %s that acknowledges nothing is cut a megabyte after it was asked, over hibernations, and comes back with its last number; one that does stays",
   async (kind) => {
     const stub = kind === "zone" ? zoneOf("mute") : env.FLEET.getByName("mute");
     const path = kind === "zone" ? "/v1/zones/north/stream" : "/v1/fleet/stream";
@@ -236,7 +236,7 @@ it.each(["zone", "fleet"] as const)(
   },
 );
 
-it("[L105] a gap of more than a megabyte is told by a snapshot", () => {
+it("[L30] a gap of more than a megabyte is told by a snapshot", () => {
   const log = new FrameLog<ZoneFrame>();
   const numbers = Array.from({ length: 30 }, () => log.add({ type: "left", device: "d".repeat(50_000) })).map(
     ({ frame }) => frame.seq,
@@ -247,7 +247,7 @@ it("[L105] a gap of more than a megabyte is told by a snapshot", () => {
   expect(kept.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(1_000_000);
 });
 
-it("[L104] an event stream that nobody reads is ended when a megabyte waits, and what waited is there to be read", async () => {
+it("[L29] an event stream that nobody reads is ended when a megabyte waits, and what waited is there to be read", async () => {
   const fleet = env.FLEET.getByName("unread");
   const events = new TestEvents<FleetFrame>(await fleet.fetch("https://telltale.test/v1/fleet/stream"));
   await events.next();

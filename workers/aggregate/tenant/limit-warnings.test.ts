@@ -90,7 +90,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it("[A701] [F712] the eighth of ten devices is told once, and that there is room again within seconds of a deletion", async () => {
+it("[A78] [F49] the eighth of ten devices is told once, and that there is room again within seconds of a deletion", async () => {
   const told = await Told.of("eight", { devices: 10 });
   await register("eight", ..."abcdef");
   for (const device of ["x", "y", "z"]) await admitDevice(env.TENANT, "eight", device);
@@ -119,7 +119,7 @@ it("[A701] [F712] the eighth of ten devices is told once, and that there is room
   expect(await told.used()).toMatchObject({ warned: [] });
 });
 
-it("[A703] a queue that refuses is tried again until it takes the warning, and that until it is confirmed, over an eviction", async () => {
+it("[A80] a queue that refuses is tried again until it takes the warning, and that until it is confirmed, over an eviction", async () => {
   const told = await Told.of("outbox", { viewers: 10 });
   await told.later(5_000); // what the change of the limit led to
   told.refusing = true;
@@ -144,7 +144,7 @@ it("[A703] a queue that refuses is tried again until it takes the warning, and t
   expect(await told.alarmAt()).toBeNull();
 });
 
-it("[A702] a warning that was held back is sent again at its time, and none follows within six hours", async () => {
+it("[A79] a warning that was held back is sent again at its time, and none follows within six hours", async () => {
   const told = await Told.of("storage", { storageBytes: 100 });
   const store = (bytes: number) => tellStored(env.TENANT, "storage", bytes);
   await store(79);
@@ -169,7 +169,7 @@ it("[A702] a warning that was held back is sent again at its time, and none foll
   await vi.waitFor(() => expect(told.kinds).toBe("fire,fire,resolve,fire"));
 });
 
-it("[A701] [F711] readings a second warn after a minute of them or at the first refusal, and are over when nobody sends", async () => {
+it("[A78] [F48] readings a second warn after a minute of them or at the first refusal, and are over when nobody sends", async () => {
   const told = await Told.of("readings", { readingsPerSecond: 10 });
   const lease = (readings: number, refused = 0) => leaseReadings(env.TENANT, "readings", readings, refused);
   await lease(100);
@@ -198,7 +198,7 @@ it("[A701] [F711] readings a second warn after a minute of them or at the first 
   expect(told.kinds).toBe("fire,resolve,fire,resolve");
 });
 
-it("[A701] a limit that is raised, or taken away, ends its warning within seconds", async () => {
+it("[A78] a limit that is raised, or taken away, ends its warning within seconds", async () => {
   const told = await Told.of("raised", { devices: 2, viewers: 2 });
   await tellUse(env.TENANT, "raised", "devices", { used: 2, isRefused: true, most: 2 });
   await tellUse(env.TENANT, "raised", "viewers", { used: 2, isRefused: true, most: 2 });
@@ -208,7 +208,7 @@ it("[A701] a limit that is raised, or taken away, ends its warning within second
   await vi.waitFor(() => expect(told.notices.filter(({ kind }) => kind === "resolve")).toHaveLength(2));
 });
 
-it("[A703] what a receiver refuses is noted in the warning, and one that is not known is nobody's", async () => {
+it("[A80] what a receiver refuses is noted in the warning, and one that is not known is nobody's", async () => {
   const told = await Told.of("refusing", { viewers: 10 });
   await tellUse(env.TENANT, "refusing", "viewers", { used: 10, isRefused: false, most: 10 });
   await vi.waitFor(() => expect(told.kinds).toBe("fire"));
@@ -231,7 +231,7 @@ it("[A703] what a receiver refuses is noted in the warning, and one that is not 
   expect(await warnings.incident("~limits.viewers-1")).toBeNull();
 });
 
-it("[F712] without a crossing nothing is written and no alarm set", async () => {
+it("[F49] without a crossing nothing is written and no alarm set", async () => {
   const told = await Told.of("calm", { readingsPerSecond: 10, storageBytes: 100 });
   await leaseReadings(env.TENANT, "calm", 100, 0);
   await tellStored(env.TENANT, "calm", 10);

@@ -209,7 +209,7 @@ it("[F24] a zone's stream says how much a hot device sends, and nothing of the o
   expect(devices.find((one) => one.device === "calm")).not.toHaveProperty("reportsPerSecond");
 });
 
-it("[L102] the snapshot of a crowded zone, asked or streamed, is no larger than a mebibyte and says what it leaves out", async () => {
+it("[L27] the snapshot of a crowded zone, asked or streamed, is no larger than a mebibyte and says what it leaves out", async () => {
   vi.spyOn(DeviceObject.prototype, "watch").mockImplementation(crowded);
   const zone = await crowd("packed", 250);
   const asked = await zone.fetch("https://telltale.test/snapshot");
@@ -223,7 +223,7 @@ it("[L102] the snapshot of a crowded zone, asked or streamed, is no larger than 
   expect(JSON.stringify(streamed).length).toBeLessThanOrEqual(SNAPSHOT_BYTES_MAX);
 });
 
-it("[L103] what it leaves out is asked page by page", async () => {
+it("[L28] what it leaves out is asked page by page", async () => {
   vi.spyOn(DeviceObject.prototype, "watch").mockImplementation(crowded);
   const zone = await crowd("paged", 60);
   const seen: string[] = [];

@@ -162,7 +162,7 @@ async function finish(tenant: string): Promise<void> {
   throw new Error(JSON.stringify(await readTenantDeletion(env.CONTROL, tenant)));
 }
 
-it("[S101] [S102] everything of a deleted tenant is gone from every table, folder and object, and its neighbour is whole", async () => {
+it("[S51] [S52] everything of a deleted tenant is gone from every table, folder and object, and its neighbour is whole", async () => {
   await fill("acme");
   await fill("acme-2");
   await tick();
@@ -193,7 +193,7 @@ it("[S101] [S102] everything of a deleted tenant is gone from every table, folde
   expect(entries[0]).toMatchObject({ action: "DELETE", target: "/v1/tenants/acme", role: "owner" });
 });
 
-it("[S103] each step may be made twice, and one that fails is made again", async () => {
+it("[S53] each step may be made twice, and one that fails is made again", async () => {
   await fill("twice");
   expect((await remove("twice")).status).toBe(202);
   let failing = 0;
@@ -249,7 +249,7 @@ it("[S103] each step may be made twice, and one that fails is made again", async
   expect(left.map(([name]) => name).sort()).toEqual(["alert_tombstone", "tenant", "tombstone"]);
 });
 
-it("[I102] [S104] from the 202 on no token is taken; when it is done new ones are, and nothing old comes back", async () => {
+it("[I71] [S54] from the 202 on no token is taken; when it is done new ones are, and nothing old comes back", async () => {
   await fill("again");
   const before = Date.now();
   expect((await remove("again")).status).toBe(202);
@@ -322,7 +322,7 @@ it("[I102] [S104] from the 202 on no token is taken; when it is done new ones ar
   expect((await report(Date.now())).isVoid).not.toBe(true);
 });
 
-it("[S105] a device that the registry did not know ends by itself, with its next report or when it registers", async () => {
+it("[S55] a device that the registry did not know ends by itself, with its next report or when it registers", async () => {
   for (const device of ["seen", "unseen"]) {
     await deviceOf("stray", device).report(
       packedAt(Date.now(), [Date.now() - 1_000, { a: 1 }]),
@@ -341,7 +341,7 @@ it("[S105] a device that the registry did not know ends by itself, with its next
   expect((await held(unseen, "a")).map(([, value]) => value)).toEqual([2]);
 });
 
-it("[S105] a life that was deleted with its tenant is not registered any more", async () => {
+it("[S55] a life that was deleted with its tenant is not registered any more", async () => {
   const { register } = await import("../../device/register.ts");
   const { newState } = await import("../../../../core/device/state.ts");
   const { defaultSettings } = await import("../../../../schemas/tenant.ts");
@@ -355,7 +355,7 @@ it("[S105] a life that was deleted with its tenant is not registered any more", 
   } satisfies Partial<ObjectProfile>);
 });
 
-it("[I103] DELETE is 503 until every device knows, and the job tells those that did not answer", async () => {
+it("[I72] DELETE is 503 until every device knows, and the job tells those that did not answer", async () => {
   await fill("slow");
   const DEVICE = instead(env.DEVICE, {
     getByName: () => ({ setRules: () => Promise.reject(new Error("away")) }),

@@ -125,7 +125,7 @@ async function archived(
   return found;
 }
 
-it("[S701] [S702] [S703] what was acknowledged before the POST is found by the manifest, the secrets nowhere, nor another tenant", async () => {
+it("[S56] [S57] [S58] what was acknowledged before the POST is found by the manifest, the secrets nowhere, nor another tenant", async () => {
   const given = await fill("whole");
   await fill("whole-2");
   const sent: Record<string, [number, number][]> = {};
@@ -200,7 +200,7 @@ it("[S701] [S702] [S703] what was acknowledged before the POST is found by the m
   await problem(ask("whole-2", "admin", `/v1/tenant/exports/${id}`), 404, "not_found");
 });
 
-it("[S702] an export has every table with a column tenant, but for those that say why not, and no column that proves a secret", () => {
+it("[S57] an export has every table with a column tenant, but for those that say why not, and no column that proves a secret", () => {
   const exported = EXPORTED.map(({ name }) => name);
   expect(exported.length + Object.keys(LEFT_OUT).length + 1).toBe(CONTROL_TABLES.length + WARM_TABLES.length); // chore
   expect(exported.filter((name) => name in LEFT_OUT)).toEqual([]);
@@ -208,7 +208,7 @@ it("[S702] an export has every table with a column tenant, but for those that sa
   expect(columns.filter((column) => /hash|secret|password/.test(column))).toEqual([]);
 });
 
-it("[S704] each step may be made twice, and late; a long table is many files, with each row once", async () => {
+it("[S59] each step may be made twice, and late; a long table is many files, with each row once", async () => {
   const names = Array.from({ length: 4_500 }, (_, i) => `d${String(i).padStart(5, "0")}`);
   await env.CONTROL.prepare(
     "INSERT INTO device (tenant, device, zone, created_at) SELECT 'long', value, 'default', 0 FROM json_each(?1)",
@@ -257,7 +257,7 @@ it("[S704] each step may be made twice, and late; a long table is many files, wi
   expect(many("rule")).toEqual([134, 66]);
 });
 
-it("[S701] a device that does not answer is asked again, and named", async () => {
+it("[S56] a device that does not answer is asked again, and named", async () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   for (const device of ["d1", "d2"]) await report("mute", device, 1);
   let away = true;
@@ -278,7 +278,7 @@ it("[S701] a device that does not answer is asked again, and named", async () =>
   await vi.waitFor(async () => expect(await finished("mute", id)).toMatchObject({ status: "done" }), 60_000);
 });
 
-it("[F701] a tenant has one export at a time and makes five in seven days", async () => {
+it("[F50] a tenant has one export at a time and makes five in seven days", async () => {
   const first = await begun("greedy");
   expect((await problem(asked("greedy"), 409, "conflict")).detail).toContain(first);
   await finished("greedy", first);
@@ -293,7 +293,7 @@ it("[F701] a tenant has one export at a time and makes five in seven days", asyn
   await begun("modest");
 });
 
-it("[S705] an export is gone seven days after it was asked for", async () => {
+it("[S60] an export is gone seven days after it was asked for", async () => {
   const id = await begun("old");
   await finished("old", id);
   vi.setSystemTime(Date.now() + EXPORT_KEPT_MS - HOUR_MS);
@@ -307,7 +307,7 @@ it("[S705] an export is gone seven days after it was asked for", async () => {
   await begun("old");
 });
 
-it("[S705] exports go with a device that is deleted, and one that runs then stops and says so", async () => {
+it("[S60] exports go with a device that is deleted, and one that runs then stops and says so", async () => {
   for (const device of ["d1", "d2"]) await report("less", device, 1);
   for (const device of ["d1", "d2"]) await deviceOf("less", device).seal();
   const before = await begun("less");
