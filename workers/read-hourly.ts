@@ -33,7 +33,12 @@ export async function readHourly(
 ): Promise<{ hours: HourSummary[]; bytesRead: number }> {
   const newest = new Map<number, { revision: number; rows: Rows; row: number }>();
   let bytesRead = 0;
-  await inLanes(await filesOf(database, asked), FILES_AT_ONCE, async (file) => {
+  const files = await selectHourlyFiles(database, {
+    ...asked,
+    minDevice: asked.device,
+    maxDevice: asked.device,
+  });
+  await inLanes(files, FILES_AT_ONCE, async (file) => {
     const open = await openParquet(bucket, file.key, file.bytes);
     for (const rows of await readRowGroups(open, SUMMARY_COLUMNS, { filter: filterOf(asked) })) {
       for (const row of rowsOf(rows, asked)) {
@@ -49,7 +54,20 @@ export async function readHourly(
   return { hours, bytesRead };
 }
 
-function filesOf(database: D1Database, { tenant, device, startMs, endMs }: HourlyQuestion) {
+/** Devices, by their names in order, and hours `[startMs, endMs)`. */
+interface HourlySpan {
+  tenant: string;
+  minDevice: string;
+  maxDevice: string;
+  startMs: number;
+  endMs: number;
+}
+
+/** Returns the query of the hourly files that may hold hours of those devices, in the order of their dates. */
+export function selectHourlyFiles(
+  database: D1Database,
+  { tenant, minDevice, maxDevice, startMs, endMs }: HourlySpan,
+) {
   const [first, last] = datesOf(startMs, endMs);
   return drizzle(database)
     .select({ key: archiveFile.key, bytes: archiveFile.bytes })
@@ -61,8 +79,8 @@ function filesOf(database: D1Database, { tenant, device, startMs, endMs }: Hourl
         isNull(archiveFile.replacedAt),
         gte(archiveFile.date, monthOf(first)),
         lte(archiveFile.date, last),
-        lte(archiveFile.minDevice, device),
-        gte(archiveFile.maxDevice, device),
+        lte(archiveFile.minDevice, maxDevice),
+        gte(archiveFile.maxDevice, minDevice),
         lt(archiveFile.fromMs, endMs),
         gt(archiveFile.toMs, startMs),
       ),

@@ -11,10 +11,8 @@ export interface Served {
   stop(): Promise<void>;
 }
 
-/** `entry` is a path from the project's root; its class `BareObject` is bound as `BARE`. */
-export async function serveBare(entry: string): Promise<Served> {
-  // On disk like Telltale's: without a folder rows would live in memory and cost no fsync.
-  const state = await mkdtemp(join(tmpdir(), "telltale-bench-bare-"));
+/** Runs one Worker on what is kept in `folder`, a part of `state`; `stop` ends it and removes that. */
+export async function serveWorker(state: string, folder: string, worker: object): Promise<Served> {
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
@@ -23,16 +21,8 @@ export async function serveBare(entry: string): Promise<Served> {
       log: new Log(LogLevel.ERROR),
       logRequests: false,
       telemetry: { enabled: false },
-      resourcePersistencePath: state,
-      workers: [
-        {
-          name: "bare",
-          modules: [{ type: "ESModule", path: "bare.mjs", contents: await bundle(entry) }],
-          modulesRoot: "/",
-          compatibilityDate: "2026-08-01",
-          durableObjects: { BARE: { className: "BareObject", useSQLite: true } },
-        },
-      ],
+      resourcePersistencePath: folder,
+      workers: [worker],
     } as Parameters<typeof convertV4MiniflareOptions>[0]),
   );
   const url = (await miniflare.ready).href.replace(/\/$/, "");
@@ -41,4 +31,17 @@ export async function serveBare(entry: string): Promise<Served> {
     await rm(state, { recursive: true, force: true });
   };
   return { url, miniflare, stop };
+}
+
+/** `entry` is a path from the project's root; its class `BareObject` is bound as `BARE`. */
+export async function serveBare(entry: string): Promise<Served> {
+  // On disk like Telltale's: without a folder rows would live in memory and cost no fsync.
+  const state = await mkdtemp(join(tmpdir(), "telltale-bench-bare-"));
+  return await serveWorker(state, state, {
+    name: "bare",
+    modules: [{ type: "ESModule", path: "bare.mjs", contents: await bundle(entry) }],
+    modulesRoot: "/",
+    compatibilityDate: "2026-08-01",
+    durableObjects: { BARE: { className: "BareObject", useSQLite: true } },
+  });
 }

@@ -1,13 +1,10 @@
 // The archive's hourly files → how many readings of how many metrics each device has by hour or day.
-import { and, asc, eq, gt, gte, isNull, lt, lte } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
-import { datesOf, monthOf } from "../../core/archive/key.ts";
 import { alignDown } from "../../core/window/align.ts";
 import type { ActivityAnswer } from "../../schemas/query.ts";
-import { archiveFile } from "../../schemas/tables.ts";
 import { inLanes } from "../lanes.ts";
 import { extremesOf, mayHold, openParquet, readRowGroups } from "../parquet.ts";
 import { Problem } from "../problem.ts";
+import { selectHourlyFiles } from "../read-hourly.ts";
 import { fromStorage } from "./storage.ts";
 
 /** A device's readings in a bucket. */
@@ -48,26 +45,8 @@ export async function findArchived(
   asked: ArchivedQuestion,
 ): Promise<Group[]> {
   const { tenant, devices, fromMs, toMs } = asked;
-  const [first, last] = datesOf(fromMs, toMs);
-  const select = drizzle(database)
-    .select({ key: archiveFile.key, bytes: archiveFile.bytes })
-    .from(archiveFile)
-    .where(
-      and(
-        eq(archiveFile.tenant, tenant),
-        eq(archiveFile.kind, "hourly"),
-        isNull(archiveFile.replacedAt),
-        gte(archiveFile.date, monthOf(first)),
-        lte(archiveFile.date, last),
-        lte(archiveFile.minDevice, devices.at(-1)!),
-        gte(archiveFile.maxDevice, devices[0]!),
-        lt(archiveFile.fromMs, toMs),
-        gt(archiveFile.toMs, fromMs),
-      ),
-    )
-    .orderBy(asc(archiveFile.date), asc(archiveFile.key))
-    .limit(FILES_MAX + 1);
-  const files = await fromStorage("D1", select);
+  const span = { tenant, minDevice: devices[0]!, maxDevice: devices.at(-1)!, startMs: fromMs, endMs: toMs };
+  const files = await fromStorage("D1", selectHourlyFiles(database, span).limit(FILES_MAX + 1));
   if (files.length > FILES_MAX) {
     throw new Problem(
       "invalid_query",
